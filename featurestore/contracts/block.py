@@ -1,0 +1,119 @@
+"""A block: some thousand neighbouring events of one source partition, not yet decoded.
+
+Sources make blocks, the decoder turns them into columns. Offsets rise strictly within a
+partition, over all its blocks; they are whole numbers of any size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """Whole JSON lines as they stand in a file; an event's offset is the byte its line starts at.
+
+    Blank lines are no events. Every line but the last ends in a newline.
+
+    >>> JsonLines(b'{"a": 1}\\n\\n{"a": 2}\\n', start=100).offsets
+    [100, 110]
+    """
+
+    data: bytes
+    start: int
+
+    @cached_property
+    def documents(self) -> list[bytes]:
+        """The lines that are not blank, without surrounding white space."""
+        return [line.strip() for line in self.data.split(b"\n") if line.strip()]
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """The offset of each event."""
+        offsets, at = [], self.start
+        for line in self.data.split(b"\n"):
+            if line.strip():
+                offsets.append(at)
+            at += len(line) + 1
+        return offsets
+
+    @property
+    def end(self) -> int:
+        """The last offset these lines cover: the position once they are committed."""
+        return self.start + len(self.data) - 1
+
+
+@dataclass(frozen=True)
+class Documents:
+    """JSON documents, one an event, as a log such as a Redis Stream or Kafka holds them."""
+
+    documents: list[bytes]
+    offsets: Sequence[int]
+
+    @property
+    def end(self) -> int:
+        """The last offset these documents cover."""
+        return self.offsets[-1]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table (Parquet, CSV); an event's offset is its row number in the file.
+
+    Columns are named as in the file. A column of strings is parsed to what the contract asks.
+    `broken` holds rows that could not even be split into columns, as (row number, text, fault).
+    """
+
+    batch: pa.RecordBatch
+    start: int
+    broken: tuple[tuple[int, bytes, str], ...] = ()
+    row_numbers: Sequence[int] | None = None
+
+    @cached_property
+    def offsets(self) -> Sequence[int]:
+        """The row number of each row of `batch`."""
+        if self.row_numbers is not None:
+            return self.row_numbers
+        return range(self.start, self.start + self.batch.num_rows)
+
+    @property
+    def end(self) -> int:
+        """The last row number these rows cover, broken ones included."""
+        last = self.offsets[-1] if self.batch.num_rows else self.start - 1
+        return max([last, *(row for row, _, _ in self.broken)])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring events of one source partition.
+
+    Attributes:
+        stream: The stream's name.
+        partition: The source partition's name, unique within the stream, the same in every run.
+        events: The events; None when the source only tells that time has passed.
+        end: The last offset covered; resuming continues after it.
+        read_us: When the source read it (wall clock, microseconds UTC).
+        finished: No event follows: the partition is bounded and was read to its end.
+    """
+
+    stream: str
+    partition: str
+    events: JsonLines | Documents | Rows | None
+    end: int
+    read_us: int
+    finished: bool = False
+
+
+def as_array(offsets: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.object_ | np.int64]]":
+    """Return offsets as an array that compares: int64, or Python ints where they are larger.
+
+    >>> as_array([1, 2]).dtype, as_array([2**70]).dtype
+    (dtype('int64'), dtype('O'))
+    """
+    try:
+        return np.asarray(offsets, dtype=np.int64)
+    except OverflowError:
+        return np.asarray(offsets, dtype=object)

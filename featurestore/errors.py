@@ -1,0 +1,119 @@
+"""Everything this library raises on purpose, by whose fault it is.
+
+::
+
+    FeatureStoreError
+    ├── DefinitionError      the definitions are wrong: all their problems, before any event is read
+    ├── RequestError         the caller asked for something that cannot be answered
+    │   ├── UnknownName      no service, view, stream or entity of that name
+    │   └── BadEntity        a key is missing or of the wrong type
+    ├── SourceError          a source of events cannot be read
+    └── StoreError           the store did not do what was asked
+        ├── StoreUnreachable no connection to it
+        ├── StoreRefused     it answered with an error (out of memory, read-only, no permission)
+        └── Fenced           another flow took over; this one must stop
+
+A bad *event* is never an exception: it becomes a `contracts.rejection.Rejection`.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class FeatureStoreError(Exception):
+    """Base of every error raised on purpose; its text is one message for the user."""
+
+
+class DefinitionError(FeatureStoreError):
+    """The definitions cannot work; carries every problem found.
+
+    >>> print(DefinitionError(["view 'a': window '1x' is no duration", "view 'b': no features"]))
+    2 problems in the definitions:
+      1. view 'a': window '1x' is no duration
+      2. view 'b': no features
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(_numbered(self.problems))
+
+
+class RequestError(FeatureStoreError):
+    """The request cannot be answered as it stands."""
+
+
+class UnknownName(RequestError):
+    """No service, view, stream or entity has this name.
+
+    >>> print(UnknownName("service", "fraud", ["fraud_v1", "risk"]))
+    there is no service 'fraud' (has: fraud_v1, risk); did you mean 'fraud_v1'?
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        super().__init__(f"there is no {what} {name!r} {has(self.known)}{hint(name, self.known)}")
+
+
+class BadEntity(RequestError):
+    """An entity in a request lacks a key or has one of the wrong type."""
+
+    def __init__(self, index: int, problem: str) -> None:
+        self.index, self.problem = index, problem
+        super().__init__(f"entities[{index}]: {problem}")
+
+
+class SourceError(FeatureStoreError):
+    """A source of events cannot be opened or read."""
+
+
+class StoreError(FeatureStoreError):
+    """The store did not do what was asked; nothing was lost, nothing was committed."""
+
+
+class StoreUnreachable(StoreError):
+    """No connection to the store."""
+
+    def __init__(self, url: str, cause: object) -> None:
+        self.url = url
+        super().__init__(f"cannot reach the store at {url}: {cause}")
+
+
+class StoreRefused(StoreError):
+    """The store answered with an error."""
+
+
+class Fenced(StoreError):
+    """Another flow took over this source partition; this flow must stop."""
+
+    def __init__(self, stream: str, partition: str) -> None:
+        self.stream, self.partition = stream, partition
+        super().__init__(
+            f"another flow took over partition {partition!r} of stream {stream!r}; this one stops "
+            "without having lost or doubled an event"
+        )
+
+
+def has(known: Sequence[str]) -> str:
+    """Say which names exist.
+
+    >>> has(["amount", "paid_at"]), has([])
+    ('(has: amount, paid_at)', '(has none)')
+    """
+    return f"(has: {', '.join(known)})" if known else "(has none)"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Suggest the name that was probably meant, or say nothing.
+
+    >>> hint("amont", ["amount", "user_id"]), hint("zzz", ["amount"])
+    ("; did you mean 'amount'?", '')
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _numbered(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
+    return "\n".join([f"{len(problems)} problems in the definitions:", *lines])
