@@ -1,0 +1,162 @@
+"""A catalog: everything defined in one module, checked together."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from typing import TypeVar
+
+from featurestore.definitions.entity import Entity
+from featurestore.definitions.problems import gathering
+from featurestore.definitions.service import FeatureService
+from featurestore.definitions.stream import Stream
+from featurestore.definitions.view import FeatureView
+from featurestore.errors import DefinitionError, UnknownName
+
+
+Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService)
+
+# What running a user's module can fail with by a slip of the pen.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Streams, entities, views and services by name.
+
+    Made by `load` from a module, or by `Catalog.of` from the definitions themselves.
+    """
+
+    streams: Mapping[str, Stream]
+    entities: Mapping[str, Entity]
+    views: Mapping[str, FeatureView]
+    services: Mapping[str, FeatureService]
+
+    @classmethod
+    def of(cls, definitions: Iterable[object]) -> "Catalog":
+        """Gather definitions, and all that they refer to.
+
+        Raises:
+            DefinitionError: Two different ones of a kind have one name.
+        """
+        given = list(definitions)
+        services = [d for d in given if isinstance(d, FeatureService)]
+        views = [d for d in given if isinstance(d, FeatureView)]
+        views += [view for service in services for view in service.views]
+        streams = [d for d in given if isinstance(d, Stream)] + [view.stream for view in views]
+        entities = [d for d in given if isinstance(d, Entity)] + [view.entity for view in views]
+        problems: list[str] = []
+        catalog = cls(
+            _by_name("stream", streams, problems),
+            _by_name("entity", entities, problems),
+            _by_name("view", views, problems),
+            _by_name("service", services, problems),
+        )
+        if problems:
+            raise DefinitionError(problems)
+        return catalog
+
+    def service(self, name: str) -> FeatureService:
+        """Return a service; raises `UnknownName`."""
+        return _find("service", name, self.services)
+
+    def view(self, name: str) -> FeatureView:
+        """Return a view; raises `UnknownName`."""
+        return _find("view", name, self.views)
+
+    def stream(self, name: str) -> Stream:
+        """Return a stream; raises `UnknownName`."""
+        return _find("stream", name, self.streams)
+
+    def views_of(self, stream: str) -> list[FeatureView]:
+        """Return the views fed by a stream."""
+        return [view for view in self.views.values() if view.stream.name == stream]
+
+
+def load(definitions: str) -> Catalog:
+    """Load the definitions in a file (``features.py``) or a dotted module.
+
+    Raises:
+        DefinitionError: There is no such file or module, it cannot be imported, or its
+            definitions are wrong: one error with all their problems.
+    """
+    with gathering() as problems:
+        module = _module(definitions)
+        if problems:
+            raise DefinitionError(problems)
+    catalog = Catalog.of(_definitions(module))
+    if not catalog.streams:
+        msg = f"{definitions}: it defines no stream, view or service at its top level"
+        raise DefinitionError([msg])
+    return catalog
+
+
+def _definitions(module: ModuleType) -> Iterable[object]:
+    for value in vars(module).values():
+        yield from value if isinstance(value, list | tuple) else [value]
+
+
+def _module(definitions: str) -> ModuleType:
+    path = Path(definitions)
+    try:
+        if path.suffix == ".py" or path.exists():
+            return _module_from_file(path)
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        return importlib.import_module(definitions)
+    except _FAULTS as error:
+        msg = f"{definitions}: cannot be loaded: {_where(error)}{type(error).__name__}: {error}"
+        raise DefinitionError([msg]) from error
+
+
+def _where(error: BaseException) -> str:
+    frames = extract_tb(error.__traceback__)
+    if not frames or isinstance(error, SyntaxError | FileNotFoundError):
+        return ""
+    return f"{frames[-1].filename}, line {frames[-1].lineno}: "
+
+
+def _module_from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        msg = f"there is no such file (working directory: {Path.cwd()})"
+        raise FileNotFoundError(msg)
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        msg = "it is no Python file"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _by_name(what: str, definitions: Iterable[Named], problems: list[str]) -> dict[str, Named]:
+    named: dict[str, Named] = {}
+    for definition in definitions:
+        if named.setdefault(definition.name, definition) is not definition:
+            problems.append(f"two definitions of {what} {definition.name!r}; rename one")
+    return named
+
+
+def _find(what: str, name: str, known: Mapping[str, Named]) -> Named:
+    if name not in known:
+        raise UnknownName(what, name, known)
+    return known[name]
