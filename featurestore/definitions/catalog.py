@@ -17,7 +17,6 @@ from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.errors import DefinitionError, UnknownName
 
-
 Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService)
 
 # What running a user's module can fail with by a slip of the pen.

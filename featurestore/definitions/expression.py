@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Scalar: TypeAlias = str | int | float | bool | datetime | date
-Columns: TypeAlias = Mapping[str, pa.Array[Any]]
+Arrow: TypeAlias = "pa.Array[Any]"
+ArrowScalar: TypeAlias = "pa.Scalar[Any]"
+Columns: TypeAlias = Mapping[str, Arrow]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Expression:
     operator: str
     operands: "tuple[Expression | Scalar, ...]"
 
-    def evaluate(self, columns: Columns) -> pa.Array[Any]:
+    def evaluate(self, columns: Columns) -> Arrow:
         """Return one value per event.
 
         Args:
@@ -52,7 +54,7 @@ class Expression:
         if self.operator == "column":
             return columns[str(self.operands[0])]
         values = [_evaluate(operand, columns) for operand in self.operands]
-        result: pa.Array[Any] = _finite(_OPERATORS[self.operator](*values))
+        result: Arrow = _finite(_OPERATORS[self.operator](*values))
         return result
 
     def columns(self) -> Iterator[str]:
@@ -211,7 +213,7 @@ _INFIX = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and",
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
-def _evaluate(operand: Expression | Scalar, columns: Columns) -> pa.Array[Any] | pa.Scalar[Any]:
+def _evaluate(operand: Expression | Scalar, columns: Columns) -> "Arrow | ArrowScalar":
     if isinstance(operand, Expression):
         return operand.evaluate(columns)
     if isinstance(operand, datetime):

@@ -1,0 +1,34 @@
+"""Accumulators: the mergeable states that features are made of, one statistic per file.
+
+An accumulator is algebra over columns of states, many records at a time:
+
+``fields``  which columns its state has;
+``lift``    the state of each single event;
+``merge``   the state of each group of records, whatever their order: merging is associative and
+            commutative (floats up to rounding), so a row is the merge of its frames.
+
+The empty state is a state like any other: no events, all values missing.
+"""
+
+from featurestore.aggregation.accumulators.accumulator import Accumulator, State, StateField, Wire
+from featurestore.aggregation.accumulators.counting import Counting
+from featurestore.aggregation.accumulators.deviation import Deviation
+from featurestore.aggregation.accumulators.distinct import Distinct
+from featurestore.aggregation.accumulators.edges import First, Last
+from featurestore.aggregation.accumulators.extremes import Maximum, Minimum
+from featurestore.aggregation.accumulators.summing import Summing
+
+__all__ = [
+    "Accumulator",
+    "Counting",
+    "Deviation",
+    "Distinct",
+    "First",
+    "Last",
+    "Maximum",
+    "Minimum",
+    "State",
+    "StateField",
+    "Summing",
+    "Wire",
+]

@@ -1,0 +1,52 @@
+"""The squared deviation from the mean, for standard deviations.
+
+Never a sum of squares, which loses all digits when the mean is large. States merge by the formula
+of Chan, Golub and LeVeque (1979) for many parts at once, with the correction of their two-pass
+algorithm (1983): a part's deviation is that within it, plus that of its mean from the whole's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from featurestore.aggregation.accumulators.accumulator import Input, State, StateField, Wire
+from featurestore.aggregation.arrays import Floats, Ints, Values
+from featurestore.aggregation.groups import Groups
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """The sum of squared deviations from the mean; needs the count and the sum beside it.
+
+    State: one float.
+    """
+
+    of: Input
+
+    @property
+    def fields(self) -> tuple[StateField, ...]:
+        """One sum of squared deviations."""
+        return (StateField(f"{self.of.name}.m2", Wire.FLOAT),)
+
+    def lift(self, at: Ints, values: Values) -> State:  # noqa: ARG002 - one value deviates by nothing
+        """Start at 0."""
+        return {f"{self.of.name}.m2": np.zeros(len(values))}
+
+    def merge(self, states: State, groups: Groups, merged: State) -> State:
+        """Add the deviation within the records to that between their means."""
+        counts, means = _counts_and_means(states, self.of)
+        _, mean = _counts_and_means(merged, self.of)
+        within = states[f"{self.of.name}.m2"]
+        assert isinstance(within, np.ndarray)
+        apart = np.where(counts == 0, 0.0, means - mean[groups.ids])
+        spread = groups.total(within) + groups.total(counts * apart * apart)
+        drift = groups.total(counts * apart)
+        total = np.maximum(groups.total(counts), 1)
+        return {f"{self.of.name}.m2": np.maximum(spread - drift * drift / total, 0.0)}
+
+
+def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
+    counts, sums = states[of.counted], states[f"{of.name}.sum"]
+    assert isinstance(counts, np.ndarray)
+    assert isinstance(sums, np.ndarray)
+    return counts.astype(np.float64), sums / np.maximum(counts, 1)

@@ -1,0 +1,120 @@
+"""How values stand in arrays inside the aggregation: 64-bit words, missing ones as sentinels.
+
+==========  ======================  ==================
+kind        array                   missing
+==========  ======================  ==================
+float       float64                 NaN
+int, date   int64                   `NULL`, -2**63
+datetime    int64, microseconds     `NULL`
+bool        int64, 0 or 1           `NULL`
+str         int64, a code           `NULL`
+==========  ======================  ==================
+
+A text's code is its rank among the `words` of the batch at hand, so that codes compare like the
+UTF-8 bytes they stand for. Contracts keep real NaN, infinities and -2**63 out.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from featurestore.definitions.contract import Kind
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Values: TypeAlias = Ints | Floats
+
+NULL = np.int64(-(2**63))
+LARGEST = np.int64(2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Lists of 64-bit numbers, one per record, laid end to end.
+
+    Attributes:
+        lengths: How many numbers each record has.
+        numbers: All of them, record by record.
+    """
+
+    lengths: Ints
+    numbers: npt.NDArray[np.uint64]
+
+    def owners(self) -> Ints:
+        """Return for each number the record it belongs to.
+
+        >>> Ragged(np.array([2, 0, 1]), np.array([7, 8, 9], np.uint64)).owners()
+        array([0, 0, 2])
+        """
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def take(self, records: Ints) -> "Ragged":
+        """Return the lists of some records, in the order asked."""
+        lengths = self.lengths[records]
+        begins = (np.cumsum(self.lengths) - self.lengths)[records]
+        ends = np.cumsum(lengths)
+        within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+        return Ragged(lengths, self.numbers[np.repeat(begins, lengths) + within])
+
+
+def missing(values: Values) -> npt.NDArray[np.bool_]:
+    """Tell which values are missing.
+
+    >>> missing(np.array([1.0, np.nan])).tolist(), missing(np.array([NULL, 3])).tolist()
+    ([False, True], [True, False])
+    """
+    return np.isnan(values) if values.dtype == np.float64 else values == NULL
+
+
+def empty_like(values: Values, size: int) -> Values:
+    """Return `size` missing values of the same type."""
+    if values.dtype == np.float64:
+        return np.full(size, np.nan)
+    return np.full(size, NULL)
+
+
+def from_arrow(array: Any, kind: Kind) -> Values:
+    """Return a column of numbers, booleans, dates or instants as a numpy array.
+
+    >>> from_arrow(pa.array([True, None]), Kind.BOOL).tolist()
+    [1, -9223372036854775808]
+    >>> from_arrow(pa.array([1.5, None]), Kind.FLOAT).tolist()
+    [1.5, nan]
+    """
+    if kind is Kind.FLOAT:
+        floats: Floats = np.asarray(pc.fill_null(pc.cast(array, pa.float64()), np.nan))
+        return floats
+    if kind is Kind.DATE:
+        array = pc.cast(pc.cast(array, pa.date32()), pa.int32())
+    if kind is Kind.DATETIME:
+        array = pc.cast(array, pa.timestamp("us", tz="UTC"))
+    ints = pc.cast(array, pa.int64())
+    words: Ints = np.asarray(pc.fill_null(ints, int(NULL)) if ints.null_count else ints)
+    return words
+
+
+def codes_of(columns: list[Any]) -> tuple[list[Ints], list[bytes]]:
+    """Return columns of text as codes, and the words that the codes are ranks in.
+
+    Args:
+        columns: Arrow arrays of strings or bytes; they share the words.
+
+    >>> codes, words = codes_of([pa.array(["b", None]), pa.array(["a", "b"])])
+    >>> [c.tolist() for c in codes], words
+    ([[1, -9223372036854775808], [0, 1]], [b'a', b'b'])
+    """
+    together = pa.chunked_array([pc.cast(c, pa.large_binary()) for c in columns], pa.large_binary())
+    encoded = together.combine_chunks().dictionary_encode()
+    words: list[Any] = encoded.dictionary.to_pylist()
+    order = sorted(range(len(words)), key=lambda place: words[place])
+    ranks = np.empty(len(words) + 1, dtype=np.int64)
+    ranks[order] = np.arange(len(words))
+    ranks[len(words)] = NULL
+    indices: Any = pc.cast(encoded.indices, pa.int64())
+    found: Ints = np.asarray(pc.fill_null(indices, len(words)))
+    bounds = np.cumsum([len(column) for column in columns])[:-1]
+    return np.split(ranks[found], bounds), [words[i] for i in order]

@@ -1,0 +1,68 @@
+"""Compaction: from a long row to a short one that answers the same.
+
+A row within its record budget keeps every event: it stays exact. Past it, half the budget's worth
+of newest records stay as they are, older ones become tiles (`tiling`), and what no window can
+reach any more is left behind. So a row has a bounded number of records, whatever its traffic.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from featurestore.aggregation.frames import LARGEST_FRAME, POINTS, TILES, decode, encode, padded
+from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.records import Records, joined, lifted, merged
+from featurestore.aggregation.tiling import ages_of, tiles_of
+
+Mask = npt.NDArray[np.bool_]
+
+
+def compact(layout: Layout, rows: Sequence[bytes]) -> list[bytes]:
+    """Return each row shortened; it is empty when no window can reach any of its events.
+
+    Cost: one vectorised pass over all rows, 1-2 µs per record.
+    """
+    points, tiles = decode(layout, rows)
+    points = points.take(np.lexsort((points.column("at"), points.rows)))
+    records = joined(lifted(layout, points), tiles)
+    order = np.lexsort((records.column("first"), records.column("last"), records.rows))
+    sorted_records = records.take(order)
+    if not len(sorted_records):
+        return [b""] * len(rows)
+    keep, tile, groups = _sort_out(layout, sorted_records)
+    is_point = order < len(points)
+    kept_points = points.take(order[keep & is_point])
+    kept_tiles = sorted_records.take(np.flatnonzero(keep & ~is_point))
+    parts = sorted_records.take(np.flatnonzero(tile))
+    new_tiles = merged(layout, parts, Groups.of(groups.ids[tile])) if len(parts) else parts
+    return _encoded(layout, len(rows), kept_points, joined(kept_tiles, new_tiles))
+
+
+def _sort_out(layout: Layout, records: Records) -> tuple[Mask, Mask, Groups]:
+    """Say which records stay as they are, and which become part of a tile of several."""
+    rows, groups = Groups.of(records.rows), tiles_of(layout, records)
+    full = (rows.sizes > layout.view.record_budget)[rows.ids]
+    from_the_end = np.repeat(np.cumsum(rows.sizes), rows.sizes) - np.arange(len(records))
+    recent = from_the_end <= layout.view.record_budget // 2
+    reachable = ages_of(records) < layout.view.horizon_us
+    tile = full & ~recent & reachable
+    tile &= groups.total(tile.astype(np.int64))[groups.ids] > 1
+    return ~tile & (reachable | ~full), tile, groups
+
+
+def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> list[bytes]:
+    rows = [b""] * count
+    tiles = tiles.take(np.argsort(tiles.rows, kind="stable"))
+    for fields, kind, records in (
+        (layout.tile_fields, TILES, tiles),
+        (layout.point_fields, POINTS, points),
+    ):
+        if len(records):
+            places = np.arange(len(records)) // LARGEST_FRAME
+            groups = Groups.of(records.rows, places)
+            frames = encode(fields, kind, records, groups)
+            for row, frame in zip(records.rows[groups.starts].tolist(), frames, strict=True):
+                rows[row] += frame
+    return [padded(row, layout.level(len(row))) for row in rows]

@@ -1,0 +1,79 @@
+"""Groups: which neighbouring records belong together, and the reductions over them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from featurestore.aggregation.arrays import LARGEST, NULL, Floats, Ints, Values, missing
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A partition of records into runs; no group is empty.
+
+    Attributes:
+        ids: For each record its group, from 0, never falling.
+        starts: For each group its first record.
+    """
+
+    ids: Ints
+    starts: Ints
+
+    @classmethod
+    def of(cls, *keys: npt.NDArray[np.generic]) -> "Groups":
+        """Group neighbouring records that agree in all keys.
+
+        >>> Groups.of(np.array([7, 7, 3, 7])).ids
+        array([0, 0, 1, 2])
+        """
+        size = len(keys[0])
+        change = np.zeros(size, dtype=bool)
+        change[:1] = True
+        for key in keys:
+            change[1:] |= key[1:] != key[:-1]
+        return cls(np.cumsum(change) - 1, np.flatnonzero(change))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def sizes(self) -> Ints:
+        """How many records each group has."""
+        return np.diff(self.starts, append=len(self.ids))
+
+    def total(self, values: Values) -> Values:
+        """Add up each group, first record to last by plain additions; missing values count as 0.
+
+        >>> Groups.of(np.array([0, 0, 1])).total(np.array([1.5, np.nan, 2.0]))
+        array([1.5, 2. ])
+        """
+        present = np.where(missing(values), 0, values)
+        if values.dtype == np.float64:
+            return np.bincount(self.ids, weights=present, minlength=len(self))
+        ints: Ints = np.add.reduceat(present, self.starts)
+        return ints
+
+    def largest(self, values: Values) -> Values:
+        """Return each group's largest value, missing where all are.
+
+        >>> Groups.of(np.array([0, 0, 1])).largest(np.array([1, 5, NULL])).tolist()
+        [5, -9223372036854775808]
+        """
+        if values.dtype == np.float64:
+            floats: Floats = np.fmax.reduceat(values, self.starts)
+            return floats
+        ints: Ints = np.maximum.reduceat(values, self.starts)  # NULL is below every other
+        return ints
+
+    def smallest(self, values: Values) -> Values:
+        """Return each group's smallest value, missing where all are.
+
+        >>> Groups.of(np.array([0, 0, 1])).smallest(np.array([NULL, 5, NULL])).tolist()
+        [5, -9223372036854775808]
+        """
+        if values.dtype == np.float64:
+            floats: Floats = np.fmin.reduceat(values, self.starts)
+            return floats
+        above: Ints = np.minimum.reduceat(np.where(values == NULL, LARGEST, values), self.starts)
+        return np.where(above == LARGEST, NULL, above)

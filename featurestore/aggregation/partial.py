@@ -1,0 +1,150 @@
+"""From a block of events to one frame per entity it touches."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from featurestore.aggregation.accumulators import State, Wire
+from featurestore.aggregation.arrays import Ints, codes_of, from_arrow
+from featurestore.aggregation.entity_keys import encode_keys
+from featurestore.aggregation.frames import POINTS, TILES, encode
+from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.records import Records, lifted, merged
+from featurestore.aggregation.tiling import tiles_of
+from featurestore.definitions.expression import Arrow
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a block of events does to the rows of a view.
+
+    Attributes:
+        keys: The entities touched.
+        frames: For each, the frame to append to its row.
+        newest_us: For each, the event time of the newest event.
+    """
+
+    keys: list[bytes]
+    frames: list[bytes]
+    newest_us: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The events of a block that concern a view.
+
+    Attributes:
+        keys: The entities.
+        entities: For each event the number of its entity; -1 if the event does not concern the
+            view: `where` is not true for it, or one of its keys is missing.
+        keyless: How many events were left out because a key is missing.
+    """
+
+    keys: list[bytes]
+    entities: Ints
+    keyless: int
+
+
+def assign(layout: Layout, events: pa.RecordBatch) -> Assigned:
+    """Find out which entity each event belongs to."""
+    keys = [events.column(key) for key in layout.view.entity.keys]
+    entities, names = encode_keys(keys)
+    wanted = _wanted(layout, events)
+    keyless = int(np.count_nonzero(wanted & (entities < 0)))
+    return Assigned(names, np.where(wanted, entities, -1), keyless)
+
+
+def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = None) -> Touched:
+    """Return one frame per entity for a block of events.
+
+    An entity with at most `record_budget` events in the block gets a points frame, a busier one a
+    tiles frame: its row is past being exact anyhow.
+
+    Args:
+        layout: The view's layout.
+        events: Columns as `Stream.columns` names them.
+        assigned: What `assign` made of the events, perhaps with some events taken out.
+
+    Cost: 0.3-0.5 µs per event, 1 µs per entity.
+    """
+    assigned = assigned if assigned is not None else assign(layout, events)
+    order = _by_entity(assigned.entities, len(assigned.keys))
+    entities = assigned.entities[order]
+    points = _points(layout, events, order, entities)
+    groups = Groups.of(entities)
+    if not len(groups):
+        return Touched([], [], np.array([], dtype=np.int64))
+    busy = groups.sizes > layout.view.record_budget
+    frames = _frames(layout, points, groups, busy)
+    names = [assigned.keys[entity] for entity in entities[groups.starts].tolist()]
+    newest = groups.largest(points.column("at")).astype(np.int64)
+    return Touched(names, frames, newest)
+
+
+def _wanted(layout: Layout, events: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    where = layout.view.where
+    if where is None:
+        return np.ones(events.num_rows, dtype=bool)
+    chosen: Any = where.evaluate(_columns(events))
+    return np.asarray(pc.fill_null(chosen, False)).astype(bool)  # noqa: FBT003 - Arrow's way
+
+
+def _columns(events: pa.RecordBatch) -> dict[str, Arrow]:
+    return dict(zip(events.schema.names, events.columns, strict=True))
+
+
+def _by_entity(entities: Ints, count: int) -> Ints:
+    """Sort events by entity, keeping their order; those of none are left out."""
+    if count < np.iinfo(np.int16).max:  # a radix sort, five times as fast
+        order = np.argsort(entities.astype(np.int16), kind="stable")
+    else:
+        order = np.argsort(entities, kind="stable")
+    return order[np.count_nonzero(entities < 0) :]
+
+
+def _points(layout: Layout, events: pa.RecordBatch, order: Ints, entities: Ints) -> Records:
+    columns = _columns(events)
+    stream = layout.view.stream
+    at = from_arrow(columns[stream.event_time], stream.columns[stream.event_time].kind)
+    state: State = {"at": at[order]}
+    texts = {}
+    for column in layout.columns:
+        values = column.expression.evaluate(columns)
+        if column.input.wire is Wire.TEXT:
+            texts[column.input.name] = values
+        else:
+            state[column.input.name] = from_arrow(values, column.kind)[order]
+    codes, words = codes_of(list(texts.values())) if texts else ([], [])
+    state |= {name: coded[order] for name, coded in zip(texts, codes, strict=True)}
+    return Records(entities, state, tuple(words))
+
+
+def _frames(
+    layout: Layout,
+    points: Records,
+    groups: Groups,
+    busy: np.ndarray[tuple[int], np.dtype[np.bool_]],
+) -> list[bytes]:
+    if not busy.any():
+        return encode(layout.point_fields, POINTS, points, groups)
+    frames = np.empty(len(groups), dtype=object)
+    for chosen, make in ((~busy, _points_frames), (busy, _tiles_frames)):
+        records = np.flatnonzero(chosen[groups.ids])
+        if len(records):
+            frames[chosen] = make(layout, points.take(records))
+    return frames.tolist()
+
+
+def _points_frames(layout: Layout, points: Records) -> list[bytes]:
+    return encode(layout.point_fields, POINTS, points, Groups.of(points.rows))
+
+
+def _tiles_frames(layout: Layout, points: Records) -> list[bytes]:
+    order = np.lexsort((points.column("at"), points.rows))
+    events = lifted(layout, points.take(order))
+    tiles = merged(layout, events, tiles_of(layout, events))
+    return encode(layout.tile_fields, TILES, tiles, Groups.of(tiles.rows))

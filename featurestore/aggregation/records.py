@@ -1,0 +1,96 @@
+"""Records: columns of events or of tiles, with the row each belongs to."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from featurestore.aggregation.accumulators import Distinct, State
+from featurestore.aggregation.arrays import NULL, Ints, Ragged, Values
+from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.layout import Layout
+
+Words = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Some events or some tiles.
+
+    Attributes:
+        rows: For each record the row it belongs to.
+        state: Its columns: those of `Layout.point_fields` or of `Layout.tile_fields`.
+        words: What the codes of its text columns stand for; see `arrays`.
+    """
+
+    rows: Ints
+    state: State
+    words: Words
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, records: Ints) -> "Records":
+        """Return some records, in the order asked."""
+        state: State = {
+            name: column.take(records) if isinstance(column, Ragged) else column[records]
+            for name, column in self.state.items()
+        }
+        return Records(self.rows[records], state, self.words)
+
+    def column(self, name: str) -> Values:
+        """Return a column of plain values."""
+        values = self.state[name]
+        assert isinstance(values, np.ndarray)
+        return values
+
+
+def lifted(layout: Layout, points: Records) -> Records:
+    """Return events as tiles of one event each."""
+    at = points.column("at").astype(np.int64, copy=False)
+    state: State = {"first": at, "last": at, "n": np.ones(len(points), dtype=np.int64)}
+    for accumulator in layout.accumulators:
+        values = points.column(accumulator.of.name)
+        if isinstance(accumulator, Distinct) and accumulator.of.wire == "text":
+            values = _identities(values, points.words)
+        state |= accumulator.lift(at, values)
+    return Records(points.rows, state, points.words)
+
+
+def joined(first: Records, second: Records) -> Records:
+    """Return the records of both, which have the same columns and the same words."""
+    state: State = {}
+    for name, column in first.state.items():
+        other = second.state[name]
+        if isinstance(column, Ragged) and isinstance(other, Ragged):
+            state[name] = Ragged(
+                np.concatenate([column.lengths, other.lengths]),
+                np.concatenate([column.numbers, other.numbers]),
+            )
+        elif isinstance(column, np.ndarray) and isinstance(other, np.ndarray):
+            state[name] = np.concatenate([column, other])
+    return Records(np.concatenate([first.rows, second.rows]), state, first.words)
+
+
+def merged(layout: Layout, tiles: Records, groups: Groups) -> Records:
+    """Return one tile per group; the tiles of a group are sorted by time.
+
+    Cost: some ten numpy calls for each accumulator, and about 10 ns per record and accumulator.
+    """
+    state: State = {
+        "first": groups.smallest(tiles.column("first")),
+        "last": groups.largest(tiles.column("last")),
+        "n": groups.total(tiles.column("n")),
+    }
+    for accumulator in layout.accumulators:
+        state |= accumulator.merge(tiles.state, groups, state)
+    return Records(tiles.rows[groups.starts], state, tiles.words)
+
+
+def _identities(codes: Values, words: Words) -> Ints:
+    """Return 64 bits of each text that do not depend on the batch it stands in."""
+    digests = b"".join(blake2b(word, digest_size=8).digest() for word in words)
+    known = np.append(np.frombuffer(digests, dtype=np.int64), NULL)
+    known[:-1][known[:-1] == NULL] = 0
+    identities: Ints = known[np.where(codes == NULL, len(words), codes).astype(np.int64)]
+    return identities
