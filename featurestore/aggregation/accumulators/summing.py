@@ -15,6 +15,7 @@ class Summing:
 
     Ints add up exactly while the sum fits into 64 bits. State: one number.
 
+    >>> from featurestore.aggregation.accumulators import Wire
     >>> spent = Summing(Input("amount", Wire.FLOAT, nullable=False))
     >>> lifted = spent.lift(np.array([1, 2]), np.array([2.5, 4.0]))
     >>> spent.merge(lifted, Groups.of(np.array([0, 0])), {})

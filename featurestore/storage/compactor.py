@@ -1,0 +1,50 @@
+"""The compactor: shortens rows in the store once their length says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+
+from featurestore.aggregation.compaction import compact
+from featurestore.aggregation.layout import Layout
+from featurestore.storage.wire import Reply, Wire, pack
+
+# Replaces the first bytes of a row, if they are still what was read, and keeps what was appended
+# since; a row shortened by another flow meanwhile, or deleted, is left alone.
+_SCRIPT = b"""
+local row = redis.call('GET', KEYS[1])
+local read = tonumber(ARGV[1])
+if not row or #row < read or redis.sha1hex(string.sub(row, 1, read)) ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3] .. string.sub(row, read + 1), 'KEEPTTL')
+return 1
+"""
+
+
+@dataclass(frozen=True)
+class Compactor:
+    """Shortens rows of a view.
+
+    It changes no value that anyone reads, so it needs neither the fence nor the commit: it may run
+    late, twice, or not at all.
+    """
+
+    wire: Wire
+    layout: Layout
+
+    def compact(self, rows: Sequence[bytes]) -> int:
+        """Shorten the rows under these keys; return how many were.
+
+        Cost: two round trips, and `aggregation.compaction.compact`.
+        """
+        self.wire.send(pack(b"GET", row) for row in rows)
+        found = [(key, row) for key in rows if isinstance(row := self.wire.read(), bytes)]
+        short = compact(self.layout, [row for _, row in found])
+        self.wire.send(
+            pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter)
+            for (key, row), shorter in zip(found, short, strict=True)
+        )
+        done: list[Reply] = [self.wire.read() for _ in found]
+        return sum(1 for reply in done if reply == 1)
+
+
+def _digest(row: bytes) -> bytes:
+    return sha1(row, usedforsecurity=False).hexdigest().encode()
