@@ -48,6 +48,10 @@ class Assigned:
     entities: Ints
     keyless: int
 
+    def without(self, events: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "Assigned":
+        """Take events out."""
+        return Assigned(self.keys, np.where(events, -1, self.entities), self.keyless)
+
 
 def assign(layout: Layout, events: pa.RecordBatch) -> Assigned:
     """Find out which entity each event belongs to."""

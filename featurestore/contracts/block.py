@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 
@@ -117,3 +118,17 @@ def as_array(offsets: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.obje
         return np.asarray(offsets, dtype=np.int64)
     except OverflowError:
         return np.asarray(offsets, dtype=object)
+
+
+def raw_events(events: JsonLines | Documents | Rows, offsets: Sequence[int]) -> list[bytes]:
+    r"""Return events as they arrived, by their offsets; a row of a table is written as JSON.
+
+    >>> raw_events(JsonLines(b'{"a": 1}\n{"a": 2}\n', start=0), [9])
+    [b'{"a": 2}']
+    """
+    places = {offset: place for place, offset in enumerate(events.offsets)}
+    chosen = [places[offset] for offset in offsets]
+    if isinstance(events, Rows):
+        rows = events.batch.take(pa.array(chosen, pa.int64())).to_pylist()
+        return [orjson.dumps(row, default=str) for row in rows]
+    return [events.documents[place] for place in chosen]

@@ -1,0 +1,85 @@
+"""``featurestore inspect``: what a row holds, for people."""
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from featurestore.aggregation.accumulators import StateField
+from featurestore.aggregation.arrays import Ragged, missing
+from featurestore.aggregation.entity_keys import encode_key
+from featurestore.aggregation.frames import decode
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.records import Records
+from featurestore.cli.get import key_values
+from featurestore.cli.options import definitions, redis_option
+from featurestore.definitions.catalog import load
+from featurestore.errors import BadEntity
+from featurestore.instants import instant_text
+from featurestore.storage.embedded import store_url
+from featurestore.storage.keys import row_key, view_tag
+from featurestore.storage.rows import Rows
+
+_INSTANTS = ("at", "first", "last")
+
+
+@click.command()
+@definitions
+@click.argument("view")
+@click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
+@redis_option
+def inspect(definitions: str, view: str, keys: Sequence[str], *, redis: str | None) -> None:
+    """Print the row of one entity in VIEW: its events and its tiles.
+
+    \b
+    Example:
+      featurestore inspect features.py user_payments user_id=u1
+    """  # noqa: D301 - click's mark for a paragraph to leave as it is
+    of = load(definitions).view(view)
+    kinds = {key: of.stream.columns[key].kind for key in of.entity.keys}
+    values = key_values(keys, kinds)
+    absent = [key for key in of.entity.keys if key not in values]
+    if absent:
+        raise BadEntity(0, f"key {absent[0]!r} is missing, as in {absent[0]}=VALUE")
+    tags = [view_tag(of, shard) for shard in range(of.shards)]
+    key = row_key(tags, encode_key([values[name] for name in of.entity.keys]))
+    with store_url(redis) as url:
+        (row,) = Rows(url).fetch([key])
+    layout, console = Layout.of(of), Console()
+    points, tiles = decode(layout, [row])
+    held = "no row" if row is None else f"{len(row)} bytes"
+    console.print(f"{key.decode(errors='replace')}: {held}", highlight=False, markup=False)
+    for title, fields, records in (
+        ("points", layout.point_fields, points),
+        ("tiles", layout.tile_fields, tiles),
+    ):
+        if len(records):
+            console.print(_table(title, fields, records))
+
+
+def _table(title: str, fields: Sequence[StateField], records: Records) -> Table:
+    table = Table(title=f"{len(records)} {title}", title_justify="left")
+    for field in fields:
+        table.add_column(field.name, overflow="fold")
+    columns = [_cells(field, records) for field in fields]
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _cells(field: StateField, records: Records) -> list[str]:
+    column = records.state[field.name]
+    if isinstance(column, Ragged):
+        return [f"{length} values" for length in column.lengths.tolist()]
+    absent, plain = missing(column).tolist(), column.tolist()
+    return [
+        "-" if none else _cell(field, value, records)
+        for none, value in zip(absent, plain, strict=True)
+    ]
+
+
+def _cell(field: StateField, value: float, records: Records) -> str:
+    if field.name in _INSTANTS or field.name.endswith("_at"):
+        return instant_text(int(value))
+    return records.words[int(value)].decode() if field.wire == "text" else str(value)
