@@ -37,12 +37,14 @@ class Frontier:
         >>> before.tolist()[3:], after.reached_us
         ([10, 11, 12], 13)
         """
+        if not len(times):
+            return times, self
         known = np.concatenate([np.array(self.recent_us, dtype=np.int64), times])
         medians = _median_of_five([known[i : len(times) + i] for i in range(SPAN)])
         reached = np.maximum.accumulate(np.maximum(medians, self.reached_us))
         before = np.concatenate([np.array([self.reached_us], dtype=np.int64), reached[:-1]])
         recent = tuple(int(time) for time in known[len(known) - SPAN + 1 :])
-        return before, Frontier(int(reached[-1]) if len(times) else self.reached_us, recent)
+        return before, Frontier(int(reached[-1]), recent)
 
     def encode(self) -> str:
         """Write it as text.

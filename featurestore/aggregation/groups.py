@@ -40,7 +40,12 @@ class Groups:
     @property
     def sizes(self) -> Ints:
         """How many records each group has."""
-        return np.diff(self.starts, append=len(self.ids))
+        return self.ends - self.starts
+
+    @property
+    def ends(self) -> Ints:
+        """For each group the record after its last."""
+        return np.concatenate([self.starts[1:], np.array([len(self.ids)])])
 
     def total(self, values: Values) -> Values:
         """Add up each group, first record to last by plain additions; missing values count as 0.

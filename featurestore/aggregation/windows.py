@@ -63,7 +63,7 @@ def _answer(layout: Layout, records: Records, now_us: Ints) -> Answer:
         return _nothing(layout, *shape)
     groups = Groups.of(cells)
     cells, state = cells[groups.starts], merged(layout, cut, groups).state
-    newest = _spread(cut.column("last")[groups.starts + groups.sizes - 1], cells, shape)
+    newest = _spread(cut.column("last")[groups.ends - 1], cells, shape)
     event_us = _python(newest, Kind.DATETIME, ())
     columns = []
     for measure in layout.measures:
@@ -107,8 +107,9 @@ def _python(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Val
     """Return one list of Python values per window."""
     absent = missing(values)
     plain: list[list[Value]] = _of_kind(values, kind, words)
-    for window, row in np.argwhere(absent).tolist():
-        plain[window][row] = None
+    if absent.any():
+        for window, row in np.argwhere(absent).tolist():
+            plain[window][row] = None
     return plain
 
 
