@@ -10,12 +10,14 @@
     ├── SourceError          a source of events cannot be read
     └── StoreError           the store did not do what was asked
         ├── StoreUnreachable no connection to it
-        ├── StoreRefused     it answered with an error (out of memory, read-only, no permission)
+        ├── StoreRefused     it answered with an error (no permission, not ours, not durable)
+        │   └── StoreBusy    … that may pass: loading, out of memory, read-only, disk full
         └── Fenced           another flow took over; this one must stop
 
 A bad *event* is never an exception: it becomes a `contracts.rejection.Rejection`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -71,15 +73,23 @@ class StoreError(FeatureStoreError):
 
 
 class StoreUnreachable(StoreError):
-    """No connection to the store."""
+    """No connection to the store; its text has the URL without the password.
+
+    >>> print(StoreUnreachable("redis://app:s3cret@cache:6379/0", "connection refused"))
+    cannot reach the store at redis://app:***@cache:6379/0: connection refused
+    """
 
     def __init__(self, url: str, cause: object) -> None:
         self.url = url
-        super().__init__(f"cannot reach the store at {url}: {cause}")
+        super().__init__(f"cannot reach the store at {without_password(url)}: {cause}")
 
 
 class StoreRefused(StoreError):
     """The store answered with an error."""
+
+
+class StoreBusy(StoreRefused):
+    """The store answered with an error that may pass; asking again later may help."""
 
 
 class Fenced(StoreError):
@@ -91,6 +101,16 @@ class Fenced(StoreError):
             f"another flow took over partition {partition!r} of stream {stream!r}; this one stops "
             "without having lost or doubled an event"
         )
+
+
+def without_password(url: str) -> str:
+    """Return a store's URL as it may be shown.
+
+    >>> without_password("unix://:pw@/run/redis.sock"), without_password("redis://h?password=pw")
+    ('unix://:***@/run/redis.sock', 'redis://h?password=***')
+    """
+    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
 
 
 def has(known: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ The only place where one becomes the other.
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ def duration_us(duration: str | timedelta) -> int:
     >>> duration_us("ten minutes")
     Traceback (most recent call last):
       ...
-    ValueError: 'ten minutes' is no duration: write a number and a unit, as in 500ms 30s 10m 1h 24h 7d
+    ValueError: 'ten minutes' is no duration: write a number and a unit, as in 500ms 30s 10m ...
     """
     if isinstance(duration, timedelta):
         microseconds = duration // _MICROSECOND
@@ -90,7 +91,14 @@ def instant_text(microseconds: int) -> str:
     >>> instant_text(1_500_000), instant_text(0)
     ('1970-01-01T00:00:01.500000Z', '1970-01-01T00:00:00Z')
     """
-    return from_us(microseconds).isoformat().replace("+00:00", "Z")
+    second, fraction = divmod(microseconds, SECOND)
+    text = _second_text(second)
+    return f"{text}.{fraction:06d}Z" if fraction else f"{text}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return from_us(second * SECOND).isoformat().removesuffix("+00:00")
 
 
 def parse_instant(text: str) -> int:

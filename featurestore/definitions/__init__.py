@@ -1,0 +1,1 @@
+"""What a user writes: streams, entities, views, services."""

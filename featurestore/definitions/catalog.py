@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from featurestore.definitions.entity import Entity
+from featurestore.definitions.expression import as_expression
 from featurestore.definitions.problems import gathering
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
@@ -82,6 +83,16 @@ class Catalog:
         """Return a stream; raises `UnknownName`."""
         return _find("stream", name, self.streams)
 
+    def columns_used(self, stream: Stream) -> set[str]:
+        """Return the columns of a stream that anything is computed of, or its entities named by."""
+        identity = stream.event_id if stream.dedupe is not None else None
+        of_stream = [stream.reverses, stream.reverses_time, identity]
+        expressions = [as_expression(column) for column in of_stream if column is not None]
+        used = {name for expression in expressions for name in expression.columns()}
+        for view in self.views_of(stream.name):
+            used |= {*view.columns_used, *view.entity.keys}
+        return used
+
     def views_of(self, stream: str) -> list[FeatureView]:
         """Return the views fed by a stream."""
         return [view for view in self.views.values() if view.stream.name == stream]
@@ -149,9 +160,11 @@ def _module_from_file(path: Path) -> ModuleType:
 
 def _by_name(what: str, definitions: Iterable[Named], problems: list[str]) -> dict[str, Named]:
     named: dict[str, Named] = {}
-    for definition in definitions:
-        if named.setdefault(definition.name, definition) is not definition:
-            problems.append(f"two definitions of {what} {definition.name!r}; rename one")
+    problems += [
+        f"two definitions of {what} {definition.name!r}; rename one"
+        for definition in definitions
+        if named.setdefault(definition.name, definition) is not definition
+    ]
     return named
 
 

@@ -111,7 +111,7 @@ class Expression:
         >>> bool(column("amount") > 0)
         Traceback (most recent call last):
           ...
-        TypeError: (amount > 0) is a whole column, neither true nor false: use & | ~ for and, or, not
+        TypeError: (amount > 0) is a whole column, neither true nor false: use & | ~ for and, or...
         """
         msg = f"{self} is a whole column, neither true nor false: use & | ~ for and, or, not"
         raise TypeError(msg)

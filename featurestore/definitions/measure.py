@@ -21,6 +21,7 @@ class Aggregation(StrEnum):
     DISTINCT = "distinct"
 
 
+_INVERTIBLE = frozenset({Aggregation.COUNT, Aggregation.TOTAL, Aggregation.MEAN})
 _NEEDS_NUMBERS = frozenset({Aggregation.TOTAL, Aggregation.MEAN, Aggregation.STD})
 
 
@@ -35,6 +36,14 @@ class Measure:
 
     aggregation: Aggregation
     of: Expression | None
+
+    @property
+    def is_invertible(self) -> bool:
+        """Whether an event can be taken out again without looking at all the others.
+
+        Not a standard deviation: the squares about a mean that nothing is left of are lost.
+        """
+        return self.aggregation in _INVERTIBLE
 
     def result_kind(self, kind: Kind | None) -> Kind:
         """Return what it gives for a column of this kind."""

@@ -85,10 +85,7 @@ class FeatureService:
         problems = []
         for served in self.served:
             other = seen.setdefault(served.name, served.view.name)
-            if (
-                list(s.name for s in self.served).count(served.name) > 1
-                and other != served.view.name
-            ):
+            if [s.name for s in self.served].count(served.name) > 1 and other != served.view.name:
                 problems.append(
                     f"views {other!r} and {served.view.name!r} both give {served.name!r}; rename "
                     f"one, as in {served.view.name}.prefix('{served.view.name}_')"

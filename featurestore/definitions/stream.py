@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from featurestore.definitions.contract import ARROW_TYPES, Column, Kind, contract_columns, kind_of
-from featurestore.definitions.expression import Expression
+from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.problems import report
 from featurestore.errors import has, hint
 from featurestore.instants import duration_us
@@ -26,6 +26,11 @@ class Stream:
         event_id: The column that names the event.
         dedupe: How long an `event_id` seen again is taken for the same event, as in ``"24h"``.
         derive: Further columns, as expressions over those of the contract.
+        reverses: A boolean column, or an expression, that is true for events that undo an earlier
+            one, such as a refund. It must carry what it undoes: the same entity keys, and the same
+            values in all columns that features use. `event_time` is when the earlier one happened,
+            unless `reverses_time` is given.
+        reverses_time: The column in which such an event says when the earlier one happened.
         clock_skew: How far ahead of the clock an event may be before it is refused as `future`.
 
     Raises:
@@ -48,6 +53,8 @@ class Stream:
     event_id: str | None = field(default=None, kw_only=True)
     dedupe: str | timedelta | None = field(default=None, kw_only=True)
     derive: Mapping[str, Expression] = field(default_factory=dict, kw_only=True)
+    reverses: str | Expression | None = field(default=None, kw_only=True)
+    reverses_time: str | None = field(default=None, kw_only=True)
     clock_skew: str | timedelta = field(default="1m", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -88,6 +95,7 @@ class Stream:
 
     def _problems(self) -> list[str]:
         problems = [*self._column_problems(), *self._derive_problems()]
+        problems += [] if problems else self._reversal_problems()
         for name, duration in (("dedupe", self.dedupe), ("clock_skew", self.clock_skew)):
             try:
                 duration_us(duration) if duration is not None else None
@@ -108,6 +116,26 @@ class Stream:
         time = columns.get(self.event_time)
         if time is not None and (time.kind is not Kind.DATETIME or time.nullable):
             problems.append(f"event_time {self.event_time!r} must be a datetime that is never None")
+        return problems
+
+    def _reversal_problems(self) -> list[str]:
+        problems = []
+        if self.reverses is not None:
+            kind = self.kind_of(as_expression(self.reverses))
+            if not isinstance(kind, Kind):
+                problems.append(f"reverses: {kind}")
+            elif kind is not Kind.BOOL:
+                problems.append(
+                    f"reverses {str(self.reverses)!r} is {kind.value}, but must be true or false"
+                )
+        if self.reverses_time is not None:
+            time = self.columns.get(self.reverses_time)
+            if self.reverses is None:
+                problems.append("reverses_time needs reverses: say which events undo another")
+            if time is None or time.kind is not Kind.DATETIME:
+                problems.append(
+                    f"reverses_time {self.reverses_time!r} must be a column of datetimes"
+                )
         return problems
 
     def _derive_problems(self) -> list[str]:

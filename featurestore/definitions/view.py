@@ -110,7 +110,9 @@ class FeatureView:
         parts += [(window.width_us, window.offset_us) for window in self.parsed_windows]
         parts += [str(self.where), *sorted(str(measure) for measure in self.features.values())]
         parts += [(name, str(derived)) for name, derived in stream.derive.items()]
-        parts += [(used, columns[used].kind.value) for used in self._columns_used()]
+        parts += [(used, columns[used].kind.value) for used in self.columns_used]
+        if stream.reverses is not None:
+            parts += [str(stream.reverses), stream.reverses_time]
         return blake2b(repr(parts).encode(), digest_size=4).hexdigest()
 
     def select(self, *features: str) -> "Selection":
@@ -125,7 +127,9 @@ class FeatureView:
         kind = self.stream.kind_of(measure.of) if measure.of is not None else None
         return measure.result_kind(kind if isinstance(kind, Kind) else None)
 
-    def _columns_used(self) -> list[str]:
+    @property
+    def columns_used(self) -> list[str]:
+        """The columns of the stream that its features are computed of, sorted."""
         expressions = [m.of for m in self.features.values() if m.of is not None]
         expressions += [self.where] if self.where is not None else []
         return sorted({name for expression in expressions for name in expression.columns()})
@@ -169,6 +173,13 @@ class FeatureView:
                 continue
             if not name:
                 problems.append("a feature has an empty name")
+            if self.stream.reverses is not None and not measure.is_invertible:
+                problems.append(
+                    f"feature {name!r}: {measure.aggregation} cannot undo an event, but stream "
+                    f"{self.stream.name!r} has events that do "
+                    f"(reverses={str(self.stream.reverses)!r}); take count, total or mean, or "
+                    "define a second stream without reverses for it"
+                )
             if measure.of is None:
                 continue
             kind = self.stream.kind_of(measure.of)
