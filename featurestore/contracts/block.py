@@ -4,22 +4,27 @@ Sources make blocks, the decoder turns them into columns. Offsets rise strictly 
 partition, over all its blocks; they are whole numbers of any size.
 """
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
+from featurestore.contracts.python_values import python_values
+
 
 @dataclass(frozen=True)
 class JsonLines:
-    """Whole JSON lines as they stand in a file; an event's offset is the byte its line starts at.
+    r"""Whole JSON lines as they stand in a file; an event's offset is the byte its line starts at.
 
     Blank lines are no events. Every line but the last ends in a newline.
 
-    >>> JsonLines(b'{"a": 1}\\n\\n{"a": 2}\\n', start=100).offsets
+    >>> JsonLines(b'{"a": 1}\n\n{"a": 2}\n', start=100).offsets
     [100, 110]
     """
 
@@ -29,7 +34,8 @@ class JsonLines:
     @cached_property
     def documents(self) -> list[bytes]:
         """The lines that are not blank, without surrounding white space."""
-        return [line.strip() for line in self.data.split(b"\n") if line.strip()]
+        lines = map(bytes.strip, self.data.split(b"\n"))
+        return [line for line in lines if line]
 
     @cached_property
     def offsets(self) -> list[int]:
@@ -115,6 +121,8 @@ def as_array(offsets: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.obje
     (dtype('int64'), dtype('O'))
     """
     try:
+        if isinstance(offsets, range):
+            return np.arange(offsets.start, offsets.stop, offsets.step, dtype=np.int64)
         return np.asarray(offsets, dtype=np.int64)
     except OverflowError:
         return np.asarray(offsets, dtype=object)
@@ -129,6 +137,26 @@ def raw_events(events: JsonLines | Documents | Rows, offsets: Sequence[int]) -> 
     places = {offset: place for place, offset in enumerate(events.offsets)}
     chosen = [places[offset] for offset in offsets]
     if isinstance(events, Rows):
-        rows = events.batch.take(pa.array(chosen, pa.int64())).to_pylist()
-        return [orjson.dumps(row, default=str) for row in rows]
+        return _raw_rows(events.batch.take(pa.array(chosen, pa.int64())))
     return [events.documents[place] for place in chosen]
+
+
+def _raw_rows(batch: pa.RecordBatch) -> list[bytes]:
+    if not batch.num_columns:
+        return [b"{}"] * batch.num_rows
+    names = batch.schema.names
+    values = [python_values(column) for column in batch.columns]
+    return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+
+
+def _as_json(row: dict[str, Any]) -> bytes:
+    infinite = any(isinstance(v, float) and not math.isfinite(v) for v in row.values())
+    if infinite:  # orjson would write null, and the reason for the rejection would be gone
+        return json.dumps(row, default=_as_text, ensure_ascii=False).encode()
+    return orjson.dumps(row, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)

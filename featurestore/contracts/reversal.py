@@ -1,0 +1,38 @@
+"""Reversals: events that undo an earlier one, as the aggregation takes them.
+
+An event that reverses another stands where that one stood: at its event time, with a sign that
+takes it out again. Sums do not ask for order, so a reversal may come first, and one that is older
+than every window has nothing left to undo: it is late like any other event.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from featurestore.definitions.expression import as_expression
+from featurestore.definitions.stream import Stream
+
+
+def reversing(stream: Stream, events: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Tell which events reverse another; none where the stream has no `reverses`."""
+    if stream.reverses is None:
+        return np.zeros(events.num_rows, dtype=bool)
+    columns = dict(zip(events.schema.names, events.columns, strict=True))
+    marks: Any = as_expression(stream.reverses).evaluate(columns)
+    return np.asarray(pc.fill_null(marks, False)).astype(bool)  # noqa: FBT003 - Arrow's way
+
+
+def as_it_happened(stream: Stream, events: pa.RecordBatch) -> pa.RecordBatch:
+    """Return events with reversals moved to the time of what they reverse.
+
+    A reversal that does not say which time that is has none then.
+    """
+    if stream.reverses_time is None:
+        return events
+    own, place = events.column(stream.event_time), events.schema.get_field_index(stream.event_time)
+    reversed_at = pc.cast(events.column(stream.reverses_time), own.type)
+    times: Any = pc.if_else(pa.array(reversing(stream, events)), reversed_at, own)
+    return events.set_column(place, pa.field(stream.event_time, own.type), times)
