@@ -1,0 +1,1 @@
+"""The algebra of events and time: columnar and pure."""

@@ -27,6 +27,7 @@ from featurestore.definitions.contract import Kind
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Values: TypeAlias = Ints | Floats
+BytesArray: TypeAlias = Any  # pa.LargeBinaryArray, of which the stubs know too little
 
 NULL = np.int64(-(2**63))
 LARGEST = np.int64(2**63 - 1)
@@ -95,6 +96,23 @@ def from_arrow(array: Any, kind: Kind) -> Values:
     ints = pc.cast(array, pa.int64())
     words: Ints = np.asarray(pc.fill_null(ints, int(NULL)) if ints.null_count else ints)
     return words
+
+
+def bytes_array(offsets: Ints, data: Any, valid: Any = None) -> BytesArray:
+    """Return an Arrow array of bytes over data that stands already end to end.
+
+    Args:
+        offsets: Where each value starts, and where the last one ends.
+        data: A buffer that holds the values.
+        valid: A bitmap of those that are not missing; none are without it.
+
+    >>> bytes_array(np.array([0, 1, 3]), b"abc").to_pylist()
+    [b'a', b'bc']
+    """
+    bitmap = None if valid is None else pa.py_buffer(valid)
+    places = pa.py_buffer(np.ascontiguousarray(offsets, dtype=np.int64).data)
+    buffers = [bitmap, places, pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
 
 
 def codes_of(columns: list[Any]) -> tuple[list[Ints], list[bytes]]:

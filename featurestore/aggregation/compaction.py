@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.aggregation.frames import LARGEST_FRAME, POINTS, TILES, decode, encode, padded
+from featurestore.aggregation.frames import POINTS, TILES, decode, encode_rows, padded
 from featurestore.aggregation.groups import Groups
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.records import Records, joined, lifted, merged
@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def compact(layout: Layout, rows: Sequence[bytes]) -> list[bytes]:
-    """Return each row shortened; it is empty when no window can reach any of its events.
+    """Return each row shortened, without what no window can reach from its newest event.
 
     Cost: one vectorised pass over all rows, 1-2 µs per record.
     """
@@ -60,9 +60,8 @@ def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> lis
         (layout.point_fields, POINTS, points),
     ):
         if len(records):
-            places = np.arange(len(records)) // LARGEST_FRAME
-            groups = Groups.of(records.rows, places)
-            frames = encode(fields, kind, records, groups)
-            for row, frame in zip(records.rows[groups.starts].tolist(), frames, strict=True):
+            present = records.rows[Groups.of(records.rows).starts].tolist()
+            frames = encode_rows(fields, kind, records).to_pylist()
+            for row, frame in zip(present, frames, strict=True):
                 rows[row] += frame
     return [padded(row, layout.level(len(row))) for row in rows]

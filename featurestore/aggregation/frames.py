@@ -22,32 +22,47 @@ A row belongs to one version of a view, so its frames do not describe their fiel
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from struct import Struct
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from featurestore.aggregation.accumulators import State, StateField, Wire
-from featurestore.aggregation.arrays import NULL, Floats, Ints, Ragged, codes_of
+from featurestore.aggregation.arrays import (
+    NULL,
+    BytesArray,
+    Floats,
+    Ints,
+    Ragged,
+    bytes_array,
+    codes_of,
+)
+from featurestore.aggregation.gathering import FEW, gather
 from featurestore.aggregation.groups import Groups
 from featurestore.aggregation.layout import HEADER_BYTES, LEVELS, WORD_BYTES, Layout
 from featurestore.aggregation.records import Records
-from featurestore.definitions.expression import Arrow
 
 POINTS = 0x11
 TILES = 0x12
 LARGEST_FRAME = 65_535  # records
 _HEADER = Struct("<BBHI")
 _ON_HEAP = frozenset({Wire.TEXT, Wire.RAGGED})
+_NOTHING = pa.scalar(b"", pa.large_binary())
+_PADS = pa.array([bytes(pad) for pad in range(WORD_BYTES)], pa.large_binary())
 
 
-def encode(
-    fields: Sequence[StateField], kind: int, records: Records, groups: Groups
-) -> list[bytes]:
+def encode(fields: Sequence[StateField], kind: int, records: Records, groups: Groups) -> BytesArray:
     """Write one frame for each group of records, which has `LARGEST_FRAME` records at most.
 
-    Cost: about 0.1 µs per frame and 5 ns per word; with text or sets 1 µs more per frame.
+    Returns:
+        The frames, as an array of bytes.
+
+    Cost: about 50 ns per frame and 5 ns per word; with text or sets 0.2 µs more per frame.
     """
+    if not len(records):
+        return []
     columns = [_Column.of(field, records) for field in fields]
     heaps = [column for column in columns if column.heap is not None]
     matrix = np.empty((len(records), len(fields)), dtype=np.int64)
@@ -58,18 +73,40 @@ def encode(
     return _fixed_frames(kind, matrix, groups)
 
 
+def encode_rows(fields: Sequence[StateField], kind: int, records: Records) -> BytesArray:
+    """Write the frames of records sorted by row.
+
+    Returns:
+        For each row that has records all its frames, end to end; a huge row has several.
+    """
+    groups = Groups.of(records.rows, np.arange(len(records)) // LARGEST_FRAME)
+    frames = encode(fields, kind, records, groups)
+    rows = Groups.of(records.rows[groups.starts])
+    _, offsets, data = frames.buffers()
+    places = np.frombuffer(offsets, dtype=np.int64)
+    return bytes_array(places[np.append(rows.starts, len(groups))], data)
+
+
 def decode(layout: Layout, rows: Sequence[bytes | None]) -> tuple[Records, Records]:
     """Read rows as (points, tiles), sharing their words; a row that is None has no records.
 
     Raises:
-        ValueError: The bytes are no frames of this version of the view.
+        ValueError: The bytes are no frames of this version of the view: their kinds, counts and
+            lengths do not add up. Numbers that are wrong in themselves are not found out.
     """
+    if len(rows) > FEW and not layout.has_heap:
+        fields = {POINTS: layout.point_fields, TILES: layout.tile_fields}
+        gathered = gather(rows, {kind: len(of) for kind, of in fields.items()})
+        if gathered is not None:
+            return _fixed(fields[POINTS], *gathered[POINTS]), _fixed(
+                fields[TILES], *gathered[TILES]
+            )
     points = _Gathered(layout.point_fields)
     tiles = _Gathered(layout.tile_fields)
     for number, row in enumerate(rows):
         if row:
-            for kind, pad, count, body in _frames(row):
-                (points if kind == POINTS else tiles).add(number, count, body, pad)
+            for at, kind, count, body in _frames(row):
+                (points if kind == POINTS else tiles).add(number, at, count, body)
     texts = [*points.texts(), *tiles.texts()]
     codes, words = codes_of(texts) if texts else ([], [])
     shared = iter(codes)
@@ -110,66 +147,63 @@ class _Column:
         size = int(np.maximum(lengths[places], 0).sum())
         return cls(lengths[places], memoryview(data)[:size] if data else memoryview(b""))
 
-    def bounds(self, groups: Groups) -> list[int]:
-        """Where in the heap each group's values end."""
-        sizes = np.cumsum(np.maximum(self.words, 0))
-        ends = np.append(groups.starts[1:], len(self.words)) - 1
-        bounds: list[int] = sizes[ends].tolist()
-        return bounds
+    def values(self, groups: Groups) -> BytesArray:
+        """The values of each group, end to end."""
+        sizes = np.concatenate([[0], np.cumsum(np.maximum(self.words, 0))])
+        return bytes_array(sizes[np.append(groups.starts, len(self.words))], self.heap)
 
 
-def _fixed_frames(kind: int, matrix: Ints, groups: Groups) -> list[bytes]:
+def _fixed_frames(kind: int, matrix: Ints, groups: Groups) -> BytesArray:
     sizes, width = groups.sizes, matrix.shape[1]
     starts = groups.starts * width + np.arange(len(groups))
     words = np.empty(matrix.size + len(groups), dtype=np.int64)
     is_record = np.ones(len(words), dtype=bool)
     is_record[starts] = False
-    words[starts] = kind | sizes << 16 | (sizes * width * WORD_BYTES) << 32
+    words[starts] = _header_words(kind, sizes, sizes * width * WORD_BYTES)
     words[is_record] = matrix.ravel()
-    data = words.tobytes()
-    bounds = [*(starts * WORD_BYTES).tolist(), len(data)]
-    return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return bytes_array(np.append(starts, len(words)) * WORD_BYTES, words)
 
 
 def _frames_with_heap(
     kind: int, matrix: Ints, heaps: Sequence[_Column], groups: Groups
-) -> list[bytes]:
-    data, row_bytes = matrix.tobytes(), matrix.shape[1] * WORD_BYTES
-    ends = [heap.bounds(groups) for heap in heaps]
-    begins = [[0, *bounds[:-1]] for bounds in ends]
-    frames = []
-    for group, (start, size) in enumerate(
-        zip((groups.starts * row_bytes).tolist(), groups.sizes.tolist(), strict=True)
-    ):
-        values = [
-            column.heap[begin[group] : end[group]]
-            for column, begin, end in zip(heaps, begins, ends, strict=True)
-            if column.heap is not None
-        ]
-        records = data[start : start + size * row_bytes]
-        pad = -sum(map(len, values)) % WORD_BYTES
-        length = len(records) + sum(map(len, values)) + pad
-        frames.append(
-            b"".join((_HEADER.pack(kind, pad, size, length), records, *values, bytes(pad)))
-        )
-    return frames
+) -> BytesArray:
+    row_bytes = matrix.shape[1] * WORD_BYTES
+    records = bytes_array(np.append(groups.starts, len(matrix)) * row_bytes, matrix)
+    values = [column.values(groups) for column in heaps]
+    on_heap = np.sum([np.asarray(pc.binary_length(each)) for each in values], axis=0)
+    pads = -on_heap % WORD_BYTES
+    lengths = groups.sizes * row_bytes + on_heap + pads
+    headers = _header_words(kind, groups.sizes, lengths, pads)
+    header = bytes_array(np.arange(len(groups) + 1) * HEADER_BYTES, headers)
+    return pc.binary_join_element_wise(header, records, *values, _PADS.take(pads), _NOTHING)
+
+
+def _header_words(kind: int, counts: Ints, lengths: Ints, pads: Ints | int = 0) -> Ints:
+    """Return frame headers, each as one word."""
+    return kind | pads << 8 | counts << 16 | lengths << 32
 
 
 def _headers(row: bytes) -> Iterator[tuple[int, int, int, int, int]]:
     at = 0
     while at < len(row):
+        if at + HEADER_BYTES > len(row):
+            raise ValueError(_damaged(at, f"{len(row) - at} bytes"))
         kind, pad, count, length = _HEADER.unpack_from(row, at)
         yield at, kind, pad, count, length
         at += HEADER_BYTES + length
 
 
 def _frames(row: bytes) -> Iterator[tuple[int, int, int, memoryview]]:
-    view = memoryview(row)
+    view, size = memoryview(row), len(row)
     for at, kind, pad, count, length in _headers(row):
-        if kind not in (POINTS, TILES) or at + HEADER_BYTES + length > len(row):
-            msg = f"byte {at} of a row starts no frame of format version 1 (found {kind:#x})"
-            raise ValueError(msg)
-        yield kind, pad, count, view[at + HEADER_BYTES : at + HEADER_BYTES + length]
+        end = at + HEADER_BYTES + length
+        if kind not in (POINTS, TILES) or not count or pad > length or end > size:
+            raise ValueError(_damaged(at, f"kind {kind:#x}, {count} records, {length} bytes"))
+        yield at, kind, count, view[at + HEADER_BYTES : end - pad]
+
+
+def _damaged(at: int, found: str) -> str:
+    return f"byte {at} of a row starts no frame of this view in format version 1 (found {found})"
 
 
 class _Gathered:
@@ -178,48 +212,49 @@ class _Gathered:
     def __init__(self, fields: Sequence[StateField]) -> None:
         self._fields = fields
         self._row_bytes = len(fields) * WORD_BYTES
+        self._has_heap = any(field.wire in _ON_HEAP for field in fields)
         self._rows: list[int] = []
+        self._places: list[int] = []
         self._counts: list[int] = []
         self._records: list[memoryview] = []
         self._heaps: list[memoryview] = []
 
-    def add(self, row: int, count: int, body: memoryview, pad: int) -> None:
+    def add(self, row: int, at: int, count: int, body: memoryview) -> None:
         split = count * self._row_bytes
+        if split > len(body) or (split < len(body) and not self._has_heap):
+            raise ValueError(_damaged(at, f"{count} records in {len(body)} bytes"))
         self._rows.append(row)
+        self._places.append(at)
         self._counts.append(count)
         self._records.append(body[:split])
-        self._heaps.append(body[split : len(body) - pad])
+        self._heaps.append(body[split:])
 
-    def _matrix(self) -> Ints:
-        words = np.frombuffer(b"".join(self._records), dtype=np.int64)
-        return words.reshape(-1, len(self._fields))
-
-    def texts(self) -> list[Arrow]:
+    def texts(self) -> list[BytesArray]:
         """The text columns, as arrays of bytes."""
         return [
-            _binary(self._lengths(place), self._values(place))
+            _binary(self._matrix[:, place], self._values(place))
             for place, field in enumerate(self._fields)
             if field.wire is Wire.TEXT
         ]
 
     def records(self, codes: Iterator[Ints], words: tuple[bytes, ...]) -> Records:
-        matrix = self._matrix()
         rows = np.repeat(np.array(self._rows, dtype=np.int64), self._counts)
         state: State = {}
         for place, field in enumerate(self._fields):
+            column = np.ascontiguousarray(self._matrix[:, place])
             if field.wire is Wire.TEXT:
                 state[field.name] = next(codes)
             elif field.wire is Wire.RAGGED:
                 numbers = np.frombuffer(self._values(place), dtype=np.uint64)
-                state[field.name] = Ragged(matrix[:, place] // WORD_BYTES, numbers)
+                state[field.name] = Ragged(column // WORD_BYTES, numbers)
             else:
-                column = np.ascontiguousarray(matrix[:, place])
                 state[field.name] = _typed(column, field.wire)
         return Records(rows, state, words)
 
-    def _lengths(self, place: int) -> Ints:
-        lengths: Ints = self._matrix()[:, place]
-        return lengths
+    @cached_property
+    def _matrix(self) -> Ints:
+        words = np.frombuffer(b"".join(self._records), dtype=np.int64)
+        return words.reshape(-1, len(self._fields))
 
     def _values(self, place: int) -> bytes:
         """Cut one field's values out of every heap."""
@@ -229,36 +264,55 @@ class _Gathered:
             for heap, start, size in zip(self._heaps, starts, sizes, strict=True)
         )
 
-    @property
+    @cached_property
     def _heap_places(self) -> dict[int, tuple[list[int], list[int]]]:
         """For each field on the heap: where its values start in each frame, and their size."""
-        matrix, places = self._matrix(), {}
-        frame = np.repeat(np.arange(len(self._counts)), self._counts)
-        start = np.zeros(len(self._counts), dtype=np.int64)
+        places = {}
+        ends = np.cumsum(self._counts, dtype=np.int64)
+        first_records, start = ends - self._counts, np.zeros(len(ends), dtype=np.int64)
         for place, field in enumerate(self._fields):
-            if field.wire in _ON_HEAP:
-                lengths = np.maximum(matrix[:, place], 0)
-                size = np.zeros(len(self._counts), dtype=np.int64)
-                np.add.at(size, frame, lengths)
+            if field.wire in _ON_HEAP and len(ends):
+                lengths = self._lengths(place, field.wire)
+                size = np.add.reduceat(np.maximum(lengths, 0), first_records)
                 places[place] = (start.tolist(), size.tolist())
                 start = start + size
+            elif field.wire in _ON_HEAP:
+                places[place] = ([], [])
+        self._check(start != [len(heap) for heap in self._heaps])
         return places
+
+    def _lengths(self, place: int, wire: Wire) -> Ints:
+        lengths: Ints = self._matrix[:, place]
+        frame = np.repeat(np.arange(len(self._counts)), self._counts)
+        largest = np.array([len(heap) for heap in self._heaps])[frame]
+        wrong = (lengths < -1) | (lengths > largest)
+        if wire is Wire.RAGGED:
+            wrong |= (lengths < 0) | (lengths % WORD_BYTES != 0)
+        self._check(np.bincount(frame, wrong) > 0)
+        return lengths
+
+    def _check(self, wrong: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+        """Refuse the first frame whose values do not fit its heap."""
+        for frame in np.flatnonzero(wrong).tolist():
+            found = f"{self._counts[frame]} records whose values do not fit the heap"
+            raise ValueError(_damaged(self._places[frame], found))
+
+
+def _fixed(fields: Sequence[StateField], rows: Ints, matrix: Ints) -> Records:
+    state: State = {
+        field.name: _typed(np.ascontiguousarray(matrix[:, place]), field.wire)
+        for place, field in enumerate(fields)
+    }
+    return Records(rows, state, ())
 
 
 def _typed(words: Ints, wire: Wire) -> Ints | Floats:
     return words.view(np.float64) if wire is Wire.FLOAT else words
 
 
-def _binary(lengths: Ints, data: bytes) -> Arrow:
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(np.maximum(lengths, 0), out=offsets[1:])
-    valid = np.packbits(lengths >= 0, bitorder="little")
-    buffers: list[pa.Buffer | None] = [
-        pa.py_buffer(valid.tobytes()),
-        pa.py_buffer(offsets.tobytes()),
-        pa.py_buffer(data),
-    ]
-    return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
+def _binary(lengths: Ints, data: bytes) -> BytesArray:
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
+    return bytes_array(offsets, data, np.packbits(lengths >= 0, bitorder="little"))
 
 
 assert LEVELS == WORD_BYTES  # a row's length modulo the word size holds any level

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from featurestore.aggregation.accumulators import (
     Accumulator,
@@ -30,9 +31,11 @@ from featurestore.definitions.window import Window
 HEADER_BYTES = 8
 WORD_BYTES = 8
 LEVELS = 8
+SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
 _WIRES = {Kind.FLOAT: Wire.FLOAT, Kind.TEXT: Wire.TEXT}
 _AT = StateField("at", Wire.INT)
+_SIGN = StateField(SIGN, Wire.INT)
 _SPAN = (StateField("first", Wire.INT), StateField("last", Wire.INT), StateField("n", Wire.INT))
 
 
@@ -91,12 +94,24 @@ class Layout:
     @cached_property
     def point_fields(self) -> tuple[StateField, ...]:
         """The columns of an event in a points frame."""
-        return (_AT, *(StateField(c.input.name, c.input.wire) for c in self.columns))
+        signs = (_SIGN,) if self.is_signed else ()
+        return (_AT, *signs, *(StateField(c.input.name, c.input.wire) for c in self.columns))
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether events may reverse others: each has a sign then, and all states are sums."""
+        return self.view.stream.reverses is not None
 
     @cached_property
     def tile_fields(self) -> tuple[StateField, ...]:
         """The columns of a tile: its span, its number of events, its accumulators."""
         return (*_SPAN, *(field for a in self.accumulators for field in a.fields))
+
+    @cached_property
+    def has_heap(self) -> bool:
+        """Whether some field, a text or a set, has its values behind the records of a frame."""
+        fields = (*self.point_fields, *self.tile_fields)
+        return any(field.wire in (Wire.TEXT, Wire.RAGGED) for field in fields)
 
     @property
     def windows(self) -> list[Window]:
@@ -129,14 +144,15 @@ class Layout:
         """
         return self.view.record_budget * (HEADER_BYTES + WORD_BYTES * len(self.point_fields))
 
-    def is_due(self, length: int) -> bool:
-        """Tell from a row's length alone whether it is due for compaction.
+    def is_due(self, lengths: Ints) -> npt.NDArray[np.bool_]:
+        """Tell from the rows' lengths alone which are due for compaction.
 
         Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
         its level: it is due again at ``budget_bytes << level``, at least twice what it was. So
         each byte is compacted about twice, whatever a row's traffic, and no one remembers rows.
         """
-        return length >= self.budget_bytes << length % LEVELS
+        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes << lengths % LEVELS
+        return due
 
     def level(self, length: int) -> int:
         """Return the level of a row compacted to this length.

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.aggregation.accumulators import State, Wire
-from featurestore.aggregation.arrays import Ints, codes_of, from_arrow
+from featurestore.aggregation.arrays import BytesArray, Ints, codes_of, from_arrow
 from featurestore.aggregation.entity_keys import encode_keys
-from featurestore.aggregation.frames import POINTS, TILES, encode
+from featurestore.aggregation.frames import POINTS, TILES, encode_rows
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.layout import SIGN, Layout
 from featurestore.aggregation.records import Records, lifted, merged
 from featurestore.aggregation.tiling import tiles_of
+from featurestore.contracts.reversal import reversing
 from featurestore.definitions.expression import Arrow
 
 
@@ -23,13 +24,13 @@ class Touched:
     """What a block of events does to the rows of a view.
 
     Attributes:
-        keys: The entities touched.
-        frames: For each, the frame to append to its row.
+        keys: The entities touched, as an array of bytes.
+        frames: For each, the frame to append to its row, as an array of bytes.
         newest_us: For each, the event time of the newest event.
     """
 
-    keys: list[bytes]
-    frames: list[bytes]
+    keys: BytesArray
+    frames: BytesArray
     newest_us: Ints
 
 
@@ -38,13 +39,13 @@ class Assigned:
     """The events of a block that concern a view.
 
     Attributes:
-        keys: The entities.
+        keys: The entities, as an array of bytes.
         entities: For each event the number of its entity; -1 if the event does not concern the
             view: `where` is not true for it, or one of its keys is missing.
         keyless: How many events were left out because a key is missing.
     """
 
-    keys: list[bytes]
+    keys: BytesArray
     entities: Ints
     keyless: int
 
@@ -81,10 +82,11 @@ def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = 
     points = _points(layout, events, order, entities)
     groups = Groups.of(entities)
     if not len(groups):
-        return Touched([], [], np.array([], dtype=np.int64))
+        nothing = pa.array([], pa.large_binary())
+        return Touched(nothing, nothing, np.array([], dtype=np.int64))
     busy = groups.sizes > layout.view.record_budget
     frames = _frames(layout, points, groups, busy)
-    names = [assigned.keys[entity] for entity in entities[groups.starts].tolist()]
+    names = assigned.keys.take(entities[groups.starts])
     newest = groups.largest(points.column("at")).astype(np.int64)
     return Touched(names, frames, newest)
 
@@ -115,6 +117,8 @@ def _points(layout: Layout, events: pa.RecordBatch, order: Ints, entities: Ints)
     stream = layout.view.stream
     at = from_arrow(columns[stream.event_time], stream.columns[stream.event_time].kind)
     state: State = {"at": at[order]}
+    if layout.is_signed:
+        state[SIGN] = np.where(reversing(stream, events)[order], -1, 1)
     texts = {}
     for column in layout.columns:
         values = column.expression.evaluate(columns)
@@ -132,23 +136,25 @@ def _frames(
     points: Records,
     groups: Groups,
     busy: np.ndarray[tuple[int], np.dtype[np.bool_]],
-) -> list[bytes]:
+) -> BytesArray:
     if not busy.any():
-        return encode(layout.point_fields, POINTS, points, groups)
-    frames = np.empty(len(groups), dtype=object)
-    for chosen, make in ((~busy, _points_frames), (busy, _tiles_frames)):
-        records = np.flatnonzero(chosen[groups.ids])
+        return _points_frames(layout, points)
+    made, chosen = [], []
+    for mask, make in ((~busy, _points_frames), (busy, _tiles_frames)):
+        records = np.flatnonzero(mask[groups.ids])
         if len(records):
-            frames[chosen] = make(layout, points.take(records))
-    return frames.tolist()
+            made.append(make(layout, points.take(records)))
+            chosen.append(np.flatnonzero(mask))
+    frames = pa.concat_arrays(made)
+    return frames.take(np.argsort(np.concatenate(chosen), kind="stable"))
 
 
-def _points_frames(layout: Layout, points: Records) -> list[bytes]:
-    return encode(layout.point_fields, POINTS, points, Groups.of(points.rows))
+def _points_frames(layout: Layout, points: Records) -> BytesArray:
+    return encode_rows(layout.point_fields, POINTS, points)
 
 
-def _tiles_frames(layout: Layout, points: Records) -> list[bytes]:
+def _tiles_frames(layout: Layout, points: Records) -> BytesArray:
     order = np.lexsort((points.column("at"), points.rows))
     events = lifted(layout, points.take(order))
     tiles = merged(layout, events, tiles_of(layout, events))
-    return encode(layout.tile_fields, TILES, tiles, Groups.of(tiles.rows))
+    return encode_rows(layout.tile_fields, TILES, tiles)

@@ -8,7 +8,7 @@ import numpy as np
 from featurestore.aggregation.accumulators import Distinct, State
 from featurestore.aggregation.arrays import NULL, Ints, Ragged, Values
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.layout import SIGN, Layout
 
 Words = tuple[bytes, ...]
 
@@ -48,13 +48,22 @@ class Records:
 def lifted(layout: Layout, points: Records) -> Records:
     """Return events as tiles of one event each."""
     at = points.column("at").astype(np.int64, copy=False)
-    state: State = {"first": at, "last": at, "n": np.ones(len(points), dtype=np.int64)}
+    signs = points.column(SIGN) if layout.is_signed else np.ones(len(points), dtype=np.int64)
+    state: State = {"first": at, "last": at, "n": signs}
     for accumulator in layout.accumulators:
         values = points.column(accumulator.of.name)
         if isinstance(accumulator, Distinct) and accumulator.of.wire == "text":
             values = _identities(values, points.words)
-        state |= accumulator.lift(at, values)
+        lifted_state = accumulator.lift(at, values)
+        state |= _signed(lifted_state, signs) if layout.is_signed else lifted_state
     return Records(points.rows, state, points.words)
+
+
+def _signed(state: State, signs: Values) -> State:
+    """Return sums with their signs."""
+    return {
+        name: column * signs for name, column in state.items() if isinstance(column, np.ndarray)
+    }
 
 
 def joined(first: Records, second: Records) -> Records:

@@ -52,7 +52,7 @@ def _total(state: State, of: Input) -> Values:
 
 def _mean(state: State, of: Input, summed: str) -> Floats:
     counts, sums = _plain(state, of.counted), _plain(state, summed)
-    return _finite(np.where(counts == 0, np.nan, sums / np.maximum(counts, 1)))
+    return _finite(np.where(counts <= 0, np.nan, sums / np.maximum(counts, 1)))
 
 
 def _finite(values: Floats) -> Floats:

@@ -115,6 +115,7 @@ def _python(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Val
 
 def _of_kind(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Value]]:
     if kind is Kind.TEXT:
+        words = words or (b"",)  # every text of the batch may be missing
         return [[words[max(code, 0)].decode() for code in codes] for codes in values.tolist()]
     if kind is Kind.BOOL:
         truths: list[list[Value]] = (values != 0).tolist()

@@ -34,6 +34,10 @@ class Deviation:
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add the deviation within the records to that between their means."""
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
+            return {f"{self.of.name}.m2": self._merged(states, groups, merged)}
+
+    def _merged(self, states: State, groups: Groups, merged: State) -> Floats:
         counts, means = _counts_and_means(states, self.of)
         _, mean = _counts_and_means(merged, self.of)
         within = states[f"{self.of.name}.m2"]
@@ -42,7 +46,7 @@ class Deviation:
         spread = groups.total(within) + groups.total(counts * apart * apart)
         drift = groups.total(counts * apart)
         total = np.maximum(groups.total(counts), 1)
-        return {f"{self.of.name}.m2": np.maximum(spread - drift * drift / total, 0.0)}
+        return np.maximum(spread - drift * drift / total, 0.0)
 
 
 def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:

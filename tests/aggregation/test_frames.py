@@ -1,0 +1,165 @@
+"""Frames: bytes that come back as they were, or are refused."""
+
+import struct
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featurestore.aggregation.arrays import Ragged
+from featurestore.aggregation.compaction import compact
+from featurestore.aggregation.frames import LARGEST_FRAME, POINTS, decode, encode
+from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.records import Records
+from featurestore.aggregation.windows import read
+from tests.rows import Rows
+from tests.strategies import purchases, view_of
+
+LAYOUT = Layout.of(view_of(("1m", "1h"), None, 4))
+
+
+def listed(records: Records) -> list[tuple[object, ...]]:
+    """Records row by row, texts as bytes, so that frames of different batches can be compared."""
+    columns = []
+    for name, column in sorted(records.state.items()):
+        if isinstance(column, Ragged):
+            ends = np.cumsum(column.lengths)
+            columns.append(
+                [
+                    tuple(column.numbers[e - n : e])
+                    for n, e in zip(column.lengths, ends, strict=True)
+                ]
+            )
+        elif name.split(".")[0] in ("status", "note") and not name.endswith((".n", "_at")):
+            columns.append([records.words[c] if c >= 0 else None for c in column.tolist()])
+        else:
+            columns.append(column.view(np.int64).tolist())
+    return list(zip(*columns, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=purchases(most=12), order=st.randoms(use_true_random=False))
+def test_frames_in_any_order_hold_the_same_records(events, order) -> None:
+    rows = Rows(LAYOUT)
+    for event in events:
+        rows.append([event])
+    rows.compact(0.5)
+    for frames in rows.frames.values():
+        straight = decode(LAYOUT, [b"".join(frames)])
+        order.shuffle(frames)
+        shuffled = decode(LAYOUT, [b"".join(frames)])
+        for before, after in zip(straight, shuffled, strict=True):
+            assert sorted(map(repr, listed(before))) == sorted(map(repr, listed(after)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=purchases(most=12))
+def test_what_was_encoded_is_decoded(events) -> None:
+    rows = Rows(LAYOUT)
+    rows.append(events)
+    for frames in rows.frames.values():
+        row = b"".join(frames)
+        for fields, kind, records in zip(
+            (LAYOUT.point_fields, LAYOUT.tile_fields),
+            (POINTS, 0x12),
+            decode(LAYOUT, [row]),
+            strict=True,
+        ):
+            if len(records):
+                assert encode(fields, kind, records, Groups.of(records.rows)).to_pylist() == [row]
+
+
+@settings(max_examples=300, deadline=None)
+@given(row=st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused_with_a_value_error(row) -> None:
+    try:
+        points, tiles = decode(LAYOUT, [row])
+    except ValueError:
+        return
+    assert row == b"" or len(points) + len(tiles) > 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=purchases(most=6), data=st.data())
+def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(events, data) -> None:
+    rows = Rows(LAYOUT)
+    rows.append(events)
+    rows.compact(data.draw(st.sampled_from([0.5, 1.0])))
+    whole = b"".join(next(iter(rows.frames.values())))
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(damaged[: data.draw(st.integers(0, len(whole)))])
+    for row in (bytes(damaged), cut, cut + whole):
+        with suppress(ValueError):
+            read(LAYOUT, [row, whole], 0)
+
+
+def test_a_row_that_ends_within_a_frame_is_refused() -> None:
+    rows = Rows(LAYOUT)
+    rows.append(example(3))
+    (row,) = (b"".join(frames) for frames in rows.frames.values())
+    for length in range(1, len(row)):
+        with pytest.raises(ValueError, match="byte 0 of a row"):
+            decode(LAYOUT, [row[:length]])
+
+
+@pytest.mark.parametrize(
+    ("count", "growth"),
+    [(2, 0), (0, 0), (1, 8), (1, -8)],
+    ids=["more", "none", "longer", "shorter"],
+)
+def test_a_frame_whose_counts_do_not_add_up_is_refused(count: int, growth: int) -> None:
+    rows = Rows(LAYOUT)
+    rows.append(example(1))
+    (row,) = (b"".join(frames) for frames in rows.frames.values())
+    kind, pad, _, length = struct.unpack_from("<BBHI", row)
+    body = row[8:] + bytes(growth) if growth >= 0 else row[8:growth]
+    with pytest.raises(ValueError, match="byte 0 of a row"):
+        decode(LAYOUT, [struct.pack("<BBHI", kind, pad, count, length + growth) + body])
+
+
+def test_a_frame_holds_up_to_65535_records() -> None:
+    layout = Layout.of(view_of(("1h",), None, LARGEST_FRAME))
+    rows = Rows(layout)
+    rows.append(example(LARGEST_FRAME))
+    (frames,) = rows.frames.values()
+    points, tiles = decode(layout, frames)
+    assert (len(points), len(tiles)) == (LARGEST_FRAME, 0)
+
+
+def test_a_busier_entity_takes_as_many_frames_as_it_needs() -> None:
+    layout = Layout.of(view_of(("1s",), None, 4))
+    rows = Rows(layout)
+    events = example(LARGEST_FRAME + 5, step_us=1_000_000)
+    rows.append(events)
+    (frames,) = rows.frames.values()
+    _, tiles = decode(layout, frames)
+    assert int(tiles.column("n").sum()) == len(events)
+
+
+def test_rows_without_records_are_read_and_compacted_as_empty() -> None:
+    points, tiles = decode(LAYOUT, [None, b""])
+    assert len(points) == len(tiles) == 0
+    assert compact(LAYOUT, [b"", b""]) == [b"", b""]
+    assert compact(LAYOUT, []) == []
+    assert read(LAYOUT, [None, b""], 0).columns[0] == [0, 0]
+    assert read(LAYOUT, [], 0).columns[0] == []
+
+
+def example(count: int, step_us: int = 1) -> list[dict[str, object]]:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    day = date(2026, 1, 1)
+    return [
+        {
+            "user": "u", "shop": 7, "bit": 0, "amount": 1.5, "tip": None, "quantity": 2,
+            "points": 3, "vip": True, "trial": None, "status": "approved", "note": "é",
+            "seen_at": start, "back_at": None, "born": day, "due": day,
+            "at": start + timedelta(microseconds=place * step_us),
+        }
+        for place in range(count)
+    ]  # fmt: skip
