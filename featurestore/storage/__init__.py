@@ -1,0 +1,1 @@
+"""Keeping and finding: rows, positions and dead letters in Redis."""

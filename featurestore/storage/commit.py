@@ -2,9 +2,11 @@
 
 1. A unit of commit is a shard of a view or the ledger of a stream; all its keys share a slot.
 2. One MULTI changes rows *and* sets ``progress[partition] = last offset``: both, or neither.
-3. Each unit has its own connection and its own fence: at the start a flow raises the generation of
-   its partitions there, then WATCHes the fence. A commit of a flow whose partition was taken over
-   since fails as a whole. The fence is armed again right behind each EXEC, in the same round trip.
+   Progress never falls: a flush that covers less than the unit holds leaves it alone.
+3. Each unit has its own connection and its own fence: at the start a flow writes its mark there
+   for each of its partitions, then WATCHes the fence. A commit of a flow whose partition was taken
+   over since fails as a whole. The fence is armed again right behind each EXEC, in the same round
+   trip. A flow that lost its connection takes over again only what no other took meanwhile.
 4. A flush is sent before the replies to the one before it are read, but a unit's next transaction
    is sent only after its last one has succeeded. If it failed because *another* partition changed
    hands, it is sent again; if ours did, `Fenced` is raised.
@@ -12,6 +14,8 @@
    transaction and raises `StoreRefused`: no position moves, the events are replayed from the
    source. The one error that comes only after EXEC is a foreign value of another type under one
    of our keys: it is raised too, but that row's events are not in it.
+6. What a unit holds when a flow takes it over may not have survived yet as configured; the mark in
+   the fence is written after it and waited for, so that all before it has survived too.
 
 What must change together stands here and in `storage.keys`.
 """
@@ -19,29 +23,61 @@ What must change together stands here and in `storage.keys`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+from uuid import uuid4
 
 from hiredis import ReplyError
 
 from featurestore.errors import Fenced, StoreRefused
+from featurestore.storage.commands import Commands, pack
+from featurestore.storage.faults import refusal
 from featurestore.storage.keys import fence_key, progress_key
-from featurestore.storage.wire import Reply, Wire, pack
+from featurestore.storage.wire import Reply, Wire
 
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
-_SURVIVAL_TIMEOUT_MS = b"20000"
+_OK = b"+OK\r\n"
+_QUEUED = b"+QUEUED\r\n"
 
 
 class Durability(StrEnum):
     """What a commit must survive before the source's watermark moves past it."""
 
     NONE = "none"  # the store's process
-    FSYNC = "fsync"  # the store's machine: WAITAOF
-    REPLICATED = "replicated"  # the loss of the machine: WAIT for one replica
+    FSYNC = "fsync"  # the store's machine: its log is on the disk
+    REPLICATED = "replicated"  # the loss of the machine: one replica has it
 
 
-_SURVIVAL = {
-    Durability.FSYNC: pack(b"WAITAOF", b"1", b"0", _SURVIVAL_TIMEOUT_MS),
-    Durability.REPLICATED: pack(b"WAIT", b"1", _SURVIVAL_TIMEOUT_MS),
-}
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """How a durability is confirmed; `storage.survival` finds out what a store can do.
+
+    Attributes:
+        durability: What a commit must survive.
+        command: The command that waits for it; None where each reply says so already.
+    """
+
+    durability: Durability = Durability.NONE
+    command: bytes | None = None
+
+    @property
+    def commands(self) -> list[bytes]:
+        """What is sent behind each commit."""
+        return [self.command] if self.command else []
+
+    def check(self, reply: Reply) -> None:
+        """Read what the command answered.
+
+        Raises:
+            StoreBusy: It was not confirmed in time.
+        """
+        if not (reply[0] if isinstance(reply, list) else reply):
+            late = f"NOREPLICAS {self.durability}: a commit was not confirmed in time"
+            raise refusal(late)
+
+
+def new_owner() -> bytes:
+    """Return a name for a flow that no other has."""
+    return uuid4().hex[:12].encode()
 
 
 @dataclass
@@ -51,47 +87,67 @@ class Unit:
     Attributes:
         wire: Its connection.
         tag: Its hash tag.
-        durability: What a commit must survive.
+        survival: How what a commit must survive is confirmed.
+        owner: The name of the flow, unlike that of any other.
         progress: Up to which offset it held each partition when this flow took over, by source
             field; events up to there are in it already.
+        marks: What this flow wrote into the fence, by source field.
     """
 
     wire: Wire
     tag: bytes
-    durability: Durability
+    survival: Survival = Survival()
+    owner: bytes = field(default_factory=new_owner)
     progress: dict[bytes, int] = field(default_factory=dict)
-    _generations: dict[bytes, bytes] = field(default_factory=dict)
-    _sent: list[bytes] = field(default_factory=list)
-    _count: int = 0
+    marks: dict[bytes, bytes] = field(default_factory=dict)
+    _sent: list[bytes | memoryview] = field(default_factory=list)
+    _queued: int = 0
+    _changes: int = 0
 
-    def take_over(self, sources: Sequence[bytes]) -> None:
+    def take_over(
+        self, sources: Sequence[bytes], before: Mapping[bytes, bytes] | None = None
+    ) -> None:
         """Make this flow the one that writes these partitions; whoever did before is fenced off.
 
-        Cost: one round trip.
+        Args:
+            sources: The partitions, by source field.
+            before: The marks that this flow wrote before its connection broke.
+
+        Raises:
+            Fenced: Another flow took one over after this one had.
+
+        Cost: two round trips.
         """
-        fence = fence_key(self.tag)
-        self._generations |= dict.fromkeys(sources, b"")
-        raised = [pack(b"HINCRBY", fence, source, b"1") for source in sources]
-        self.wire.send([*raised, pack(b"HMGET", progress_key(self.tag), *sources), *self._arming()])
-        for source in sources:
-            self._generations[source] = b"%d" % _whole(self.wire.read())
+        generations = self._generations(sources, before or {})
+        self.marks |= {s: b"%d:%b" % (generations[s] + 1, self.owner) for s in sources}
+        words = [word for source in sources for word in (source, self.marks[source])]
+        raised = pack(b"HSET", fence_key(self.tag), *words)
+        held = pack(b"HMGET", progress_key(self.tag), *sources)
+        self.wire.send([raised, *self.survival.commands, held, *self._arming()])
+        self.wire.read()
+        if self.survival.command:
+            self.survival.check(self.wire.read())
         for source, offset in zip(sources, _array(self.wire.read()), strict=True):
             if offset is not None:
                 self.progress[source] = int(offset)
         self._rearm()
 
-    def send(self, changes: Sequence[bytes], progress: Mapping[bytes, int]) -> None:
+    def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
         """Send one transaction; `settle` must have been called for the one before.
 
         Args:
-            changes: Packed commands on keys of this unit.
+            changes: Commands on keys of this unit.
             progress: The last offset they cover, by source field.
         """
-        assert not self._count, "settle the transaction before"
-        moved = [word for field, offset in progress.items() for word in (field, b"%d" % offset)]
-        position = pack(b"HSET", progress_key(self.tag), *moved)
-        self._sent = [_MULTI, *changes, position, _EXEC, *self._survival(), *self._arming()]
-        self._count = len(changes)
+        assert not self._sent, "settle the transaction before"
+        moved = [(s, end) for s, end in progress.items() if end > self.progress.get(s, -1)]
+        words = [word for source, end in moved for word in (source, b"%d" % end)]
+        position = [pack(b"HSET", progress_key(self.tag), *words)] if words else []
+        self._queued, self._changes = changes.count + len(position), changes.count
+        if not self._queued:
+            return
+        survives, arming = self.survival.commands, self._arming()
+        self._sent = [_MULTI, *changes.buffers, *position, _EXEC, *survives, *arming]
         self.wire.send(self._sent)
 
     def settle(self) -> list[Reply]:
@@ -102,63 +158,82 @@ class Unit:
             StoreRefused: The store answered with an error, or did not make it durable.
             StoreUnreachable: The connection broke: it may be done or not; a replay finds out.
         """
-        if not self._count:
-            return []
-        while True:
+        while self._sent:
             replies = self._replies()
             if replies is not None:
-                self._count = 0
-                return replies
+                self._sent = []
+                return replies[: self._changes]
             self.wire.send(self._sent)
+        return []
+
+    def check(self) -> None:
+        """Make sure that the partitions are still ours; nothing may be in flight.
+
+        Raises:
+            Fenced: One is not.
+            StoreRefused: The store was emptied.
+            StoreUnreachable: The connection broke.
+
+        Cost: one round trip.
+        """
+        self._compare(self.wire.ask(b"HMGET", fence_key(self.tag), *self.marks))
 
     def _replies(self) -> list[Reply] | None:
         """Read one transaction's replies; None when the fence moved but not for us."""
-        for _ in range(self._count + 2):  # MULTI, the changes, the position: OK or QUEUED
-            self.wire.read()
+        # the replies to MULTI, to each change, to the position
+        self.wire.expect(_OK + _QUEUED * self._queued, self._queued + 1)
         done = self.wire.read()
-        if self._survival():
+        if self.survival.command:
             survived = self.wire.read()
-            self._check_survival(survived, done)
+            if done is not None:
+                self.survival.check(survived)
         self._rearm()
         if done is None:
             return None
         replies = _array(done)
-        wrong = next((reply for reply in replies if isinstance(reply, ReplyError)), None)
-        if wrong is not None:
-            raise StoreRefused(str(wrong))
-        return replies[:-1]
+        if ReplyError in set(map(type, replies)):
+            raise refusal(str(next(r for r in replies if isinstance(r, ReplyError))))
+        return replies
 
     def _arming(self) -> list[bytes]:
         fence = fence_key(self.tag)
-        return [pack(b"WATCH", fence), pack(b"HMGET", fence, *self._generations)]
+        return [pack(b"WATCH", fence), pack(b"HMGET", fence, *self.marks)]
 
     def _rearm(self) -> None:
         self.wire.read()  # WATCH
-        found = _array(self.wire.read())
-        for (source, mine), now in zip(self._generations.items(), found, strict=True):
+        self._compare(self.wire.read())
+
+    def _compare(self, found: Reply) -> None:
+        for (source, mine), now in zip(self.marks.items(), _array(found), strict=True):
             if now is None:
                 msg = "the store was emptied while this flow was writing to it"
                 raise StoreRefused(msg)
             if now != mine:
-                stream, _, partition = source.decode().partition("/")
-                raise Fenced(stream, partition)
+                raise _fenced(source)
 
-    def _survival(self) -> list[bytes]:
-        command = _SURVIVAL.get(self.durability)
-        return [command] if command else []
+    def _generations(
+        self, sources: Sequence[bytes], before: Mapping[bytes, bytes]
+    ) -> dict[bytes, int]:
+        """Return the generation of each partition's fence, 0 where it has none.
 
-    def _check_survival(self, survived: Reply, done: Reply) -> None:
-        count = survived[0] if isinstance(survived, list) else survived
-        if done is not None and not count:
-            msg = f"{self.durability}: a commit was not confirmed within 20 s"
-            raise StoreRefused(msg)
+        A store that lost its tail shows an older one than ours, which is no other flow's.
+        """
+        found = _array(self.wire.ask(b"HMGET", fence_key(self.tag), *sources))
+        generations = {}
+        for source, mark in zip(sources, found, strict=True):
+            number, _, owner = (mark or b"0:").partition(b":")
+            mine = before.get(source, b"")
+            if mine and owner != self.owner and int(number) >= int(mine.partition(b":")[0]):
+                raise _fenced(source)
+            generations[source] = int(number)
+        return generations
 
 
-def _array(reply: Reply) -> list[Reply]:
+def _fenced(source: bytes) -> Fenced:
+    stream, _, partition = source.decode().partition("/")
+    return Fenced(stream, partition)
+
+
+def _array(reply: Reply) -> list[Any]:
     assert isinstance(reply, list), reply
-    return reply
-
-
-def _whole(reply: Reply) -> int:
-    assert isinstance(reply, int), reply
     return reply

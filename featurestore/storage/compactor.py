@@ -6,7 +6,9 @@ from hashlib import sha1
 
 from featurestore.aggregation.compaction import compact
 from featurestore.aggregation.layout import Layout
-from featurestore.storage.wire import Reply, Wire, pack
+from featurestore.errors import StoreRefused
+from featurestore.storage.commands import pack
+from featurestore.storage.wire import Reply, Wire
 
 # Replaces the first bytes of a row, if they are still what was read, and keeps what was appended
 # since; a row shortened by another flow meanwhile, or deleted, is left alone.
@@ -37,13 +39,20 @@ class Compactor:
         """
         self.wire.send(pack(b"GET", row) for row in rows)
         found = [(key, row) for key in rows if isinstance(row := self.wire.read(), bytes)]
-        short = compact(self.layout, [row for _, row in found])
+        short = self._shortened([row for _, row in found])
         self.wire.send(
             pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter)
             for (key, row), shorter in zip(found, short, strict=True)
         )
         done: list[Reply] = [self.wire.read() for _ in found]
         return sum(1 for reply in done if reply == 1)
+
+    def _shortened(self, rows: Sequence[bytes]) -> list[bytes]:
+        try:
+            return compact(self.layout, rows)
+        except ValueError as error:
+            msg = f"view {self.layout.view.name!r}: {error}; something else wrote to its rows"
+            raise StoreRefused(msg) from error
 
 
 def _digest(row: bytes) -> bytes:

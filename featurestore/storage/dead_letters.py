@@ -1,5 +1,6 @@
 """Dead letters: the rejected events of a stream, as the store keeps them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from featurestore.storage.faults import mapped
 from featurestore.storage.keys import counts_key, dead_key
 
 _PAGE = 1000
+_FATES = frozenset({"trimmed", "replayed", "purged", "forgotten"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,11 @@ class DeadLetter:
 
     Attributes:
         id: Its name in the stream's dead letters.
+        partition: The source partition it was read from first.
+        offset: Where it stood there.
         at_us: When it was rejected.
+        step: Where in the flow: ``decode`` or ``judge``.
+        replay: The replay that rejected it again, empty if none did.
     """
 
     id: str
@@ -29,10 +35,12 @@ class DeadLetter:
     detail: str
     raw: bytes
     at_us: int
+    step: str
+    replay: str
 
 
 class DeadLetters:
-    """Reads dead letters.
+    """Reads dead letters, and throws them away.
 
     Args:
         url: The store.
@@ -43,11 +51,15 @@ class DeadLetters:
         self._redis: Any = redis.Redis.from_url(url)
 
     def counts(self, stream: str) -> dict[str, int]:
-        """Return how many events of a stream were rejected, by reason, since its beginning."""
+        """Return how many events of a stream were rejected, by reason, since its beginning.
+
+        And what became of them: ``replayed``, ``purged``, ``forgotten``, or ``trimmed`` because
+        there were too many.
+        """
         with mapped(self._url):
             counts = self._redis.hgetall(counts_key(stream))
-        reasons = {reason.encode() for reason in Reason}
-        return {name.decode(): int(count) for name, count in counts.items() if name in reasons}
+        names = {reason.encode() for reason in Reason} | {fate.encode() for fate in _FATES}
+        return {name.decode(): int(count) for name, count in counts.items() if name in names}
 
     def newest(self, stream: str, limit: int, reason: str | None = None) -> list[DeadLetter]:
         """Return the newest dead letters of a stream, newest first.
@@ -72,6 +84,33 @@ class DeadLetters:
             page = self._redis.xrange(dead_key(stream), letter_id, letter_id)
         return _letter(stream, *page[0]) if page else None
 
+    def pages(self, stream: str) -> Iterator[list[DeadLetter]]:
+        """Yield all that are there now, oldest first, some hundred at a time."""
+        with mapped(self._url):
+            newest = self._redis.xrevrange(dead_key(stream), count=1)
+        start, end = "-", newest[0][0].decode() if newest else "-"
+        while True:
+            with mapped(self._url):
+                page = self._redis.xrange(dead_key(stream), start, end, _PAGE)
+            if not page:
+                return
+            yield [_letter(stream, name, fields) for name, fields in page]
+            start = f"({page[-1][0].decode()}"
+
+    def purge(self, stream: str, ids: Sequence[str], fate: str = "purged") -> int:
+        """Throw dead letters away for good; return how many there were."""
+        if not ids:
+            return 0
+        with mapped(self._url), self._redis.pipeline() as both:
+            both.xdel(dead_key(stream), *ids)
+            gone: int = both.execute()[0]
+            self._redis.hincrby(counts_key(stream), fate, gone)
+        return gone
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
 
 def _letter(stream: str, name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
@@ -83,4 +122,6 @@ def _letter(stream: str, name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
         detail=fields[b"detail"].decode(),
         raw=fields[b"raw"],
         at_us=int(fields[b"at"]),
+        step=fields.get(b"step", b"").decode(),
+        replay=fields.get(b"replay", b"").decode(),
     )

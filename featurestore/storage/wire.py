@@ -4,28 +4,25 @@ redis-py opens it (URL, TLS, AUTH, SELECT); its pipelines cost ten times the pac
 done here, which is what most of a writer's time would go to.
 """
 
+import select
 from collections.abc import Iterable
-from typing import Any
+from socket import socket
+from typing import Any, cast
 
 import hiredis
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from featurestore.errors import StoreRefused, StoreUnreachable
+from featurestore.errors import StoreUnreachable, without_password
+from featurestore.storage.commands import pack
+from featurestore.storage.faults import mapped, refusal
 
 Reply = int | bytes | list[Any] | None
 
 _RECEIVE = 1 << 18
 _TIMEOUT_SECONDS = 30.0
-
-
-def pack(*words: bytes) -> bytes:
-    r"""Return a command in the Redis protocol.
-
-    >>> pack(b"GET", b"k")
-    b'*2\r\n$3\r\nGET\r\n$1\r\nk\r\n'
-    """
-    parts = [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
-    return b"*%d\r\n" % len(words) + b"".join(parts)
+_CONNECT_SECONDS = 5.0
 
 
 class Wire:
@@ -36,20 +33,31 @@ class Wire:
 
     Raises:
         StoreUnreachable: It cannot be opened.
+        StoreRefused: The server wants a password, or is not ready.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        pool = redis.ConnectionPool.from_url(url, socket_timeout=_TIMEOUT_SECONDS, protocol=2)
-        self._connection = pool.make_connection()
-        try:
+        pool = redis.ConnectionPool.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),  # whether to try again is the flow's decision
+        )
+        self._connection = cast("Any", pool.make_connection())
+        with mapped(url):
             self._connection.connect()
-        except redis.RedisError as error:
-            raise StoreUnreachable(url, error) from error
-        self._socket = self._connection._sock  # noqa: SLF001 - redis-py opens, we speak
+        self._socket: socket = self._connection._sock  # noqa: SLF001 - redis-py opens, we speak
         self._reader = hiredis.Reader()
+        self._ahead = b""  # received, not yet given to the reader
 
-    def send(self, commands: Iterable[bytes]) -> None:
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown."""
+        return without_password(self.url)
+
+    def send(self, commands: Iterable[bytes | memoryview]) -> None:
         """Send commands; their replies come from `read` in the same order.
 
         Raises:
@@ -64,16 +72,41 @@ class Wire:
         """Return the next reply; an error reply inside an array stays in it.
 
         Raises:
-            StoreRefused: It is an error.
+            StoreRefused: It is an error; what was sent behind it has not been read.
             StoreUnreachable: The connection broke, or nothing came for 30 s.
         """
         while True:
             reply = self._reader.gets()
             if reply is not False:
                 if isinstance(reply, hiredis.ReplyError):
-                    raise StoreRefused(str(reply))
+                    raise refusal(str(reply))
                 return reply  # type: ignore[no-any-return] # the reader has no types
-            self._receive()
+            self._reader.feed(self._ahead or self._received())
+            self._ahead = b""
+
+    def expect(self, replies: bytes, count: int) -> None:
+        """Read `count` simple replies that should be `replies`: much faster than one by one.
+
+        Raises:
+            StoreRefused: One of them is an error.
+            StoreUnreachable: The connection broke.
+        """
+        if not self._reader.has_data():
+            while len(self._ahead) < len(replies) and replies.startswith(self._ahead):
+                self._ahead += self._received()
+            if self._ahead.startswith(replies):
+                self._ahead = self._ahead[len(replies) :]
+                return
+        for _ in range(count):
+            self.read()
+
+    def ready(self, seconds: float) -> bool:
+        """Tell whether a reply has come, at least in part; waits for one at most so long."""
+        if self._ahead or self._reader.has_data():
+            return True
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
 
     def ask(self, *words: bytes) -> Reply:
         """Send one command and return its reply."""
@@ -84,11 +117,11 @@ class Wire:
         """Close the connection; what was sent and not read is lost to us, not to the store."""
         self._connection.disconnect()
 
-    def _receive(self) -> None:
+    def _received(self) -> bytes:
         try:
             data = self._socket.recv(_RECEIVE)
         except OSError as error:
             raise StoreUnreachable(self.url, error) from error
         if not data:
             raise StoreUnreachable(self.url, "the server closed the connection")
-        self._reader.feed(data)
+        return data
