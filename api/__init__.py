@@ -1,0 +1,1 @@
+"""The reading side: feature vectors over HTTP, and the door through which events come in."""

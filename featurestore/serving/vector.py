@@ -1,9 +1,14 @@
 """Feature vectors: what a request is answered with."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
 
 from featurestore.aggregation.windows import Value
+from featurestore.definitions.contract import Kind
+from featurestore.instants import day_text, instant_text
 
 
 class Status(StrEnum):
@@ -15,38 +20,66 @@ class Status(StrEnum):
     OUTSIDE_MAX_AGE = "OUTSIDE_MAX_AGE"  # the newest event is older than the view allows
 
 
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """The vectors of some entities, feature by feature in the order of the service.
+_TEXTS: dict[Kind, Callable[[int], str]] = {Kind.DATETIME: instant_text, Kind.DATE: day_text}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the places of a vector hold.
 
     Attributes:
-        columns: For each feature its value for each entity; instants and dates as text.
-        event_us: For each feature the time of the newest event in its window, or None.
-        found: For each feature whether each entity's row is there.
+        features: Their names.
+        kinds: What each holds.
+        views: For each the number of the view it comes from.
     """
 
-    columns: list[list[Value]]
-    event_us: list[list[int | None]]
-    found: list[list[bool]]
+    features: Sequence[str]
+    kinds: Sequence[Kind]
+    views: Sequence[int]
+
+    @cached_property
+    def texts(self) -> list[tuple[int, Callable[[int], str]]]:
+        """The places whose values are written as text."""
+        return [(place, _TEXTS[kind]) for place, kind in enumerate(self.kinds) if kind in _TEXTS]
+
+
+class Vectors(NamedTuple):
+    """The vectors of some entities, one each, in the order of the request.
+
+    Attributes:
+        shape: What their places hold.
+        raw: The vectors; instants in microseconds UTC, dates in days since 1970.
+        event_times: For each value the time of the newest event behind it in µs UTC, or None.
+        found: For each entity whether its row is there, view by view.
+    """
+
+    shape: Shape
+    raw: Sequence[list[Value]]
+    event_times: Sequence[list[int | None]]
+    found: Sequence[Sequence[bool]]
 
     @property
-    def values(self) -> list[list[Value]]:
-        """One vector per entity."""
-        return [list(vector) for vector in zip(*self.columns, strict=True)]
+    def values(self) -> Sequence[list[Value]]:
+        """The vectors, instants and dates as text."""
+        texts = self.shape.texts
+        return [_written(vector, texts) for vector in self.raw] if texts else self.raw
 
     @property
     def statuses(self) -> list[list[str]]:
         """What is behind each value, one list per entity."""
-        columns = [
-            [_status(value, found=here) for value, here in zip(values, found, strict=True)]
-            for values, found in zip(self.columns, self.found, strict=True)
+        views = self.shape.views
+        return [
+            [_status(v, found=found[view]) for v, view in zip(vector, views, strict=True)]
+            for vector, found in zip(self.raw, self.found, strict=True)
         ]
-        return [list(vector) for vector in zip(*columns, strict=True)]
 
-    @property
-    def event_times(self) -> list[list[int | None]]:
-        """The time of the newest event behind each value, in µs, one list per entity."""
-        return [list(vector) for vector in zip(*self.event_us, strict=True)]
+
+def _written(vector: list[Value], texts: Sequence[tuple[int, Callable[[int], str]]]) -> list[Value]:
+    written = vector.copy()
+    for place, text in texts:
+        value = vector[place]
+        written[place] = None if value is None else text(int(value))
+    return written
 
 
 def _status(value: Value, *, found: bool) -> str:

@@ -1,0 +1,23 @@
+"""An answer: what a request is told, whichever way it came in."""
+
+from typing import NamedTuple
+
+JSON = b"application/json"
+PROBLEM = b"application/problem+json"
+ARROW = b"application/vnd.apache.arrow.stream"
+
+
+class Answer(NamedTuple):
+    """A response before it is put into HTTP.
+
+    Attributes:
+        status: The status code.
+        content_type: Of the body.
+        body: The body.
+        headers: Further headers.
+    """
+
+    status: int
+    content_type: bytes
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()

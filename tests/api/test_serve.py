@@ -1,0 +1,122 @@
+"""``featurestore serve`` as a process."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from api.main import serve as serve_api
+from featurestore.errors import FeatureStoreError
+from tests.api.server import Connection, request
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def serve(definitions: str, redis_url: str) -> Iterator[Start]:
+    running = []
+
+    def start(*options: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "featurestore", "serve", definitions]
+        process = subprocess.Popen(
+            [*command, "--redis", redis_url, "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def port_of(process: "subprocess.Popen[str]") -> int:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://127\.0\.0\.1:([0-9]+) \(documentation: .*/docs\)", line)
+    assert found is not None, line
+    return int(found[1])
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        return str(answer.read().decode())
+
+
+def test_on_a_signal_it_answers_what_is_under_way_and_ends_with_0(
+    serve: Start, redis_url: str
+) -> None:
+    process = serve()
+    port = port_of(process)
+    assert json.loads(get(port, "/v1/features/clicks_v1?user_id=u1"))["vectors"] == [[0]]
+    connection, idle = Connection(port), Connection(port)
+    idle.send(request("GET", "/v1/features/clicks_v1?user_id=u1"))
+    assert idle.receive().status == 200
+    with redis.Redis.from_url(redis_url) as store:
+        store.client_pause(700)
+        connection.send(request("GET", "/v1/features/clicks_v1?user_id=u1"))
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        reply = connection.receive()
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert connection.ends()
+    assert idle.ends()
+    connection.close()
+    idle.close()
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_port_in_use_is_one_clear_message(processes: int, definitions: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(FeatureStoreError) as raised:
+            serve_api(definitions, "redis://", host="127.0.0.1", port=port, processes=processes)
+    assert str(raised.value) == (
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another with --port"
+    )
+
+
+def test_processes_share_a_port_and_count_together_and_one_that_dies_is_started_again(
+    serve: Start,
+) -> None:
+    process = serve("--processes", "2")
+    port = port_of(process)
+    for _ in range(40):
+        assert "vectors" in get(port, "/v1/features/clicks_v1?user_id=u1")
+    pattern = r'requests_total\{route="/v1/features/\{service\}",status="200"\} (\d+)'
+    counts = {re.search(pattern, get(port, "/metrics"))[1] for _ in range(8)}  # type: ignore[index]
+    assert counts == {"40"}
+    os.kill(_children(process.pid)[-1], signal.SIGKILL)
+    for _ in range(40):
+        assert "vectors" in get(port, "/v1/features/clicks_v1?user_id=u1")
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "a process ended with -9; started again\n")
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that serve, without the one that tracks resources."""
+    with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
+        found = [int(child) for child in children.read().split()]
+    serving = []
+    for child in found:
+        with open(f"/proc/{child}/cmdline") as command:  # noqa: PTH123
+            if "spawn_main" in command.read():
+                serving.append(child)
+    return serving
