@@ -1,24 +1,56 @@
 """Changes: what a flush of events changes in each unit of commit. Pure; no I/O."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from featurestore.aggregation.arrays import Ints
+from featurestore.aggregation.arrays import BytesArray, Ints
 from featurestore.aggregation.layout import Layout
-from featurestore.aggregation.partial import Touched, assign, partial
-from featurestore.contracts.rejection import Rejection
-from featurestore.storage.keys import counts_key, dead_key, row_key, shard_of, source_field
-from featurestore.storage.wire import pack
-from flows.steps import Chunk, Offsets
+from featurestore.aggregation.partial import Assigned, Touched, assign, partial
+from featurestore.contracts.rejection import Reason, Rejection
+from featurestore.storage.commands import Commands, decimals, pack, pack_all
+from featurestore.storage.keys import (
+    counts_key,
+    dead_key,
+    judged_key,
+    shards_of,
+    source_field,
+)
+from flows.past import Offsets, among
+from flows.steps import Chunk
 
-DEAD_LETTERS_KEPT = b"100000"
+LETTERS_KEPT = 100_000
+
+# Where in the flow an event is rejected.
+_STEPS = {
+    Reason.MALFORMED: b"decode",
+    Reason.INVALID: b"decode",
+    Reason.LATE: b"judge",
+    Reason.FUTURE: b"judge",
+}
+_TRIM = b"""
+local gone = redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+if gone > 0 then redis.call('HINCRBY', KEYS[2], 'trimmed', gone) end
+return gone
+"""
+_NEWEST = b"""
+local known = redis.call('HGET', KEYS[1], 'newest_us')
+if not known or tonumber(known) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'newest_us', ARGV[1])
+end
+return 1
+"""
 
 # (unit's tag, source field) -> last offset the unit holds
 Held = Callable[[bytes, bytes], int]
+# (entity keys, newest event times) -> which rows' expiry must move, and how long each lives, ms
+Lifetimes = Callable[[Sequence[bytes], Ints], tuple[Ints, Ints]]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -26,12 +58,16 @@ class Change:
     """What one transaction changes in one unit.
 
     Attributes:
-        rows: The rows appended to; the first commands are their APPENDs, in this order.
-        commands: Packed commands.
+        commands: The commands.
+        rows: The rows appended to, an array of bytes; the first commands are their APPENDs.
+        sizes: How many bytes each of them gets.
+        expiring: Which of them have their expiry set.
     """
 
-    rows: list[bytes] = field(default_factory=list)
-    commands: list[bytes] = field(default_factory=list)
+    commands: Commands = field(default_factory=Commands)
+    rows: BytesArray = field(default_factory=lambda: pa.array([], pa.large_binary()))
+    sizes: Ints = field(default_factory=lambda: np.array([], dtype=np.int64))
+    expiring: Mask = field(default_factory=lambda: np.array([], dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -41,64 +77,76 @@ class ViewChanges:
     Attributes:
         layout: The view's layout.
         tags: The tags of its shards.
-        expire_at: Returns when each touched row must expire (wall clock ms), None where its expiry
-            need not move; takes row keys and newest event times.
+        lifetimes: Says which touched rows must have their expiry moved, and how long each lives
+            from now on (ms); takes entity keys and newest event times.
+        replayed: By partition, the offsets of events that are in the rows already because their
+            dead letter was replayed.
     """
 
     layout: Layout
     tags: Sequence[bytes]
-    expire_at: Callable[[Sequence[bytes], Ints], Iterable[int | None]]
+    lifetimes: Lifetimes
+    replayed: Mapping[str, set[int]]
 
     def of(self, chunks: Sequence[Chunk], held: Held) -> dict[bytes, Change]:
         """Return the changes by unit; events that a unit holds already are left out of it."""
-        events = pa.concat_batches([chunk.events for chunk in chunks])
+        events = pa.concat_batches([c.events for c in chunks])  # type: ignore[attr-defined] # not in the stubs
         if not events.num_rows:
             return {}
         assigned = assign(self.layout, events)
-        seen = self._seen(chunks, assigned.keys, assigned.entities, held)
+        seen = self._seen(chunks, assigned, held)
         if seen is not None:
             assigned = assigned.without(seen)
         return self._appends(partial(self.layout, events, assigned))
 
     def _appends(self, touched: Touched) -> dict[bytes, Change]:
-        changes: dict[bytes, Change] = {}
-        rows = [row_key(self.tags, key) for key in touched.keys]
-        for row, frame in zip(rows, touched.frames, strict=True):
-            change = changes.setdefault(row[: row.index(b"}") + 1], Change())
-            change.rows.append(row)
-            change.commands.append(
-                b"*3\r\n$6\r\nAPPEND\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
-                % (len(row), row, len(frame), frame)
-            )
-        for row, at in zip(rows, self.expire_at(rows, touched.newest_us), strict=True):
-            if at is not None:
-                expiry = pack(b"PEXPIREAT", row, b"%d" % at)
-                changes[row[: row.index(b"}") + 1]].commands.append(expiry)
-        return changes
+        keys: list[bytes] = touched.keys.to_pylist()
+        shards = shards_of(keys, len(self.tags))
+        order = np.argsort(shards.astype(np.int16), kind="stable")
+        moved, lifetimes_ms = self.lifetimes(keys, touched.newest_us)
+        lifetime_ms = np.zeros(len(keys), dtype=np.int64)
+        lifetime_ms[moved] = lifetimes_ms
+        rows, frames = self._rows(touched.keys, shards).take(order), touched.frames.take(order)
+        bounds = np.searchsorted(shards[order], np.arange(len(self.tags) + 1)).tolist()
+        return {
+            tag: _change(rows[start:end], frames[start:end], lifetime_ms[order[start:end]])
+            for tag, start, end in zip(self.tags, bounds, bounds[1:], strict=False)
+            if start < end
+        }
 
-    def _seen(
-        self, chunks: Sequence[Chunk], keys: Sequence[bytes], entities: Ints, held: Held
-    ) -> npt.NDArray[np.bool_] | None:
+    def _rows(self, keys: BytesArray, shards: Ints) -> BytesArray:
+        tags = pa.array([tag + b":" for tag in self.tags], pa.large_binary()).take(shards)
+        return pc.binary_join_element_wise(tags, keys, pa.scalar(b"", pa.large_binary()))
+
+    def _seen(self, chunks: Sequence[Chunk], assigned: Assigned, held: Held) -> Mask | None:
         """Tell which events their unit holds already; None when this is no replay."""
         sources = [source_field(chunk.stream, chunk.partition) for chunk in chunks]
         limits = [[held(tag, source) for tag in self.tags] for source in sources]
-        replayed = [
+        again = [
             bool(len(chunk.offsets)) and int(chunk.offsets[0]) <= max(limit)
             for chunk, limit in zip(chunks, limits, strict=True)
         ]
-        if not any(replayed):
+        counted = [
+            among(chunk.offsets, self.replayed.get(chunk.partition, set())) for chunk in chunks
+        ]
+        if not any(again) and not any(mask.any() for mask in counted):
             return None
-        shards = np.array([*(shard_of(key, len(self.tags)) for key in keys), 0])[entities]
+        shards = np.append(shards_of(assigned.keys.to_pylist(), len(self.tags)), 0)
+        shards = shards[assigned.entities]
         seen, start = [], 0
-        for chunk, limit in zip(chunks, limits, strict=True):
+        for chunk, limit, mask in zip(chunks, limits, counted, strict=True):
             mine = shards[start : start + len(chunk.offsets)]
-            seen.append(chunk.offsets <= _like(chunk.offsets, limit)[mine])
+            seen.append((chunk.offsets <= _like(chunk.offsets, limit)[mine]).astype(bool) | mask)
             start += len(chunk.offsets)
-        return np.concatenate(seen).astype(bool)
+        return np.concatenate(seen)
 
 
 def ledger_change(
-    stream: str, chunks: Sequence[Chunk], held: Mapping[str, int], now_us: int
+    stream: str,
+    chunks: Sequence[Chunk],
+    held: Mapping[str, int],
+    now_us: int,
+    letters_kept: int = LETTERS_KEPT,
 ) -> Change:
     """Return what chunks change in their stream's ledger: dead letters and counts.
 
@@ -107,38 +155,72 @@ def ledger_change(
         chunks: Its chunks.
         held: Up to which offset the ledger holds each partition.
         now_us: When, for the dead letters.
+        letters_kept: How many dead letters are kept; how many were let go is counted.
     """
-    change, counts = Change(), dict.fromkeys(("read", "applied"), 0)
+    change, key = Change(), counts_key(stream)
+    counts = Counter[str]()
     newest = [chunk.newest_us for chunk in chunks if chunk.newest_us is not None]
+    clocks: dict[str, int] = {}
     for chunk in chunks:
         limit = held[chunk.partition]
-        new = [rejection for rejection in chunk.rejected if rejection.offset > limit]
-        change.commands += (_dead_letter(chunk, rejection, now_us) for rejection in new)
-        applied = int(np.count_nonzero(chunk.offsets > limit))
-        counts["applied"] += applied
-        counts["read"] += applied + len(new)
-        for rejection in new:
-            counts[rejection.reason.value] = counts.get(rejection.reason.value, 0) + 1
-    key = counts_key(stream)
-    change.commands += (
-        pack(b"HINCRBY", key, name.encode(), b"%d" % count)
-        for name, count in counts.items()
-        if count
+        letters = [r for r in chunk.rejected if r.offset > limit]
+        change.commands.add(*(_dead_letter(chunk, letter, now_us) for letter in letters))
+        counts += counted(chunk, limit)
+        if chunk.end > limit:
+            clocks[chunk.partition] = max(clocks.get(chunk.partition, 0), chunk.read_us)
+    if change.commands.count:
+        kept = b"%d" % letters_kept
+        change.commands.add(pack(b"EVAL", _TRIM, b"2", dead_key(stream), key, kept))
+    change.commands.add(
+        *(pack(b"HINCRBY", key, name.encode(), b"%d" % count) for name, count in counts.items())
     )
     if newest:
-        change.commands.append(pack(b"HSET", key, b"newest_us", b"%d" % max(newest)))
+        change.commands.add(pack(b"EVAL", _NEWEST, b"1", key, b"%d" % max(newest)))
+    if clocks:
+        words = [word for p, us in clocks.items() for word in (p.encode(), b"%d" % us)]
+        change.commands.add(pack(b"HSET", judged_key(stream), *words))
     return change
 
 
+def counted(chunk: Chunk, limit: int) -> Counter[str]:
+    """Count what became of the events of a chunk that stand behind an offset.
+
+    A dead letter that is replayed was read when it was rejected.
+    """
+    counts = Counter(r.reason.value for r in chunk.rejected if r.offset > limit)
+    counts["applied"] = int(np.count_nonzero(chunk.offsets > limit))
+    counts["duplicate"] = int(np.count_nonzero(chunk.duplicates > limit))
+    counts["read"] = 0 if chunk.places else counts.total()
+    return +counts
+
+
 def _dead_letter(chunk: Chunk, rejection: Rejection, now_us: int) -> bytes:
+    """Return what keeps a rejected event; one that was replayed keeps the place it first had."""
+    partition, offset, again = chunk.partition, rejection.offset, []
+    if chunk.places:
+        again = [b"replay", f"{chunk.partition}:{offset}".encode()]
+        partition, offset = chunk.places[offset]
     # fmt: off
     return pack(
-        b"XADD", dead_key(chunk.stream), b"MAXLEN", b"~", DEAD_LETTERS_KEPT, b"*",
-        b"partition", chunk.partition.encode(), b"offset", b"%d" % rejection.offset,
+        b"XADD", dead_key(chunk.stream), b"*",
+        b"partition", partition.encode(), b"offset", b"%d" % offset,
         b"reason", rejection.reason.encode(), b"detail", rejection.detail.encode(),
-        b"raw", rejection.raw, b"at", b"%d" % now_us,
+        b"raw", rejection.raw, b"at", b"%d" % now_us, b"step", _STEPS[rejection.reason], *again,
     )
     # fmt: on
+
+
+def _change(rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> Change:
+    """Return the change of one unit: a frame for each row, a lifetime where it is not 0."""
+    expiring = lifetime_ms > 0
+    change = Change(rows=rows, sizes=np.asarray(pc.binary_length(frames)), expiring=expiring)
+    change.commands.add_all(pack_all(b"APPEND", rows, frames))
+    if expiring.any():
+        mortal, lifetimes = rows.filter(pa.array(expiring)), decimals(lifetime_ms[expiring])
+        # Let a row live at least so long: what it has is not shortened by a late event.
+        change.commands.add_all(pack_all(b"PEXPIRE", mortal, lifetimes, b"NX"))
+        change.commands.add_all(pack_all(b"PEXPIRE", mortal, lifetimes, b"GT"))
+    return change
 
 
 def _like(offsets: Offsets, limits: Sequence[int]) -> Offsets:

@@ -8,8 +8,9 @@ Each process runs one worker on its own partitions; nothing is exchanged between
 recovery is not used: positions stand beside the rows in the store, in the same transaction.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -20,11 +21,17 @@ from featurestore.contracts.block import Block
 from featurestore.contracts.decoder import Decoder
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.stream import Stream
+from featurestore.errors import StoreError
 from flows.frontier import Frontier
+from flows.past import Past
 from flows.sources.source import Partition, Source
 from flows.steps import Chunk, Judge, decode
 from flows.stop import Stop
 from flows.writer import Positions, Writer
+
+SHORT_PAUSE_MS = 4  # while the last events still wait for their flush
+SHORT_PAUSES = 6
+LONGEST_PAUSE_MS = 20
 
 Item = Chunk | None  # None: nothing came, but time passed
 
@@ -42,6 +49,13 @@ class Feed:
     stream: Stream
     source: Source
     partitions: list[str]
+
+    @property
+    def runs(self) -> list[list[str]]:
+        """Its partitions, by what is read one behind the other."""
+        if self.source.bounded:
+            return [self.partitions]
+        return [[partition] for partition in self.partitions]
 
 
 def build(
@@ -62,10 +76,11 @@ def build(
     """
     flow = Dataflow("featurestore")
     chunks = []
+    reading: list[BlockPartition] = []
     for number, feed in enumerate(feeds):
         name = f"{feed.stream.name}_{number}"
-        blocks = op.input(f"read_{name}", flow, BlockSource(feed, positions, stop))
-        step = Decode.of(catalog, feed.stream, positions)
+        blocks = op.input(f"read_{name}", flow, BlockSource(feed, positions, stop, reading))
+        step = Decode.of(catalog, feed.stream, positions, writer.pasts)
         chunks.append(op.map(f"decode_{name}", blocks, step))
     together = op.merge("all_streams", *chunks) if len(chunks) > 1 else chunks[0]
     op.output("commit", together, CommitSink(writer, stop))
@@ -79,34 +94,47 @@ class Decode:
     decoder: Decoder
     judge: Judge
     frontiers: dict[str, Frontier]
+    pasts: Mapping[tuple[str, str], Past]
 
     @classmethod
-    def of(cls, catalog: Catalog, stream: Stream, positions: Positions) -> "Decode":
+    def of(
+        cls,
+        catalog: Catalog,
+        stream: Stream,
+        positions: Positions,
+        pasts: Mapping[tuple[str, str], Past],
+    ) -> "Decode":
         """Make the step for a stream."""
         horizon = max((v.horizon_us for v in catalog.views_of(stream.name)), default=2**60)
         frontiers = {p: frontier for (s, p), (_, frontier) in positions.items() if s == stream.name}
-        return cls(Decoder(stream), Judge(stream, horizon), frontiers)
+        decoder = Decoder(stream, catalog.columns_used(stream))
+        return cls(decoder, Judge(stream, horizon), frontiers, pasts)
 
     def __call__(self, block: Block) -> Item:
         """Decode a block."""
         if block.events is None:
             return None
-        chunk = decode(block, self.decoder, self.judge, self.frontiers[block.partition])
+        past = self.pasts[block.stream, block.partition]
+        chunk = decode(block, self.decoder, self.judge, self.frontiers[block.partition], past)
         self.frontiers[block.partition] = chunk.frontier
         return chunk
 
 
 @dataclass(frozen=True)
 class BlockSource(FixedPartitionedSource[Block, None]):
-    """A source of blocks, as Bytewax reads it."""
+    """A source of blocks, as Bytewax reads it.
+
+    Bounded partitions are read one behind the other, as one to Bytewax; the others side by side.
+    """
 
     feed: Feed
     positions: Positions
     stop: Stop
+    reading: "list[BlockPartition]"
 
     def list_parts(self) -> list[str]:
-        """Name the partitions."""
-        return list(self.feed.partitions)
+        """Name the runs of partitions."""
+        return [run[0] for run in self.feed.runs]
 
     def build_part(
         self,
@@ -114,50 +142,85 @@ class BlockSource(FixedPartitionedSource[Block, None]):
         for_part: str,
         resume_state: None,  # noqa: ARG002 - positions stand in the store
     ) -> "BlockPartition":
-        """Return a partition that starts where it was left; it is opened when it is read."""
-        after, _ = self.positions[self.feed.stream.name, for_part]
-        return BlockPartition(self.feed.source, for_part, after, self.stop)
+        """Return a run that starts where it was left; partitions are opened when they are read."""
+        run = next(run for run in self.feed.runs if run[0] == for_part)
+        stream = self.feed.stream.name
+        after = [(name, self.positions[stream, name][0]) for name in run]
+        partition = BlockPartition(self.feed.source, after, self.stop, self.reading)
+        self.reading.append(partition)
+        return partition
 
 
-@dataclass
+@dataclass(eq=False)
 class BlockPartition(StatefulSourcePartition[Block, None]):
-    """One partition of a source, as Bytewax reads it.
+    """A run of partitions of a source, as Bytewax reads it.
+
+    The longer nothing comes, the longer it waits. Once nothing comes anywhere in the process, the
+    first partition waits inside its read, which lets the process sleep; the others must not keep
+    it waiting, and ask to be called again a little later.
 
     An exception that crosses Bytewax prints a Rust backtrace: faults are kept in `stop` instead.
+
+    Attributes:
+        source: The source.
+        left: The partitions still to be read, with where each resumes.
+        stop: Says whether to end now, and keeps what went wrong.
+        reading: What this process reads.
     """
 
     source: Source
-    name: str
-    after: int | None
+    left: list[tuple[str, int | None]]
     stop: Stop
+    reading: "list[BlockPartition]"
     _partition: Partition | None = None
-    _finished: bool = False
+    _idle: int = 0  # how many reads in a row brought nothing
 
     def next_batch(self) -> list[Block]:
-        """Return the next block, if there is one now."""
-        if self._finished or self.stop.requested:
-            raise StopIteration
-        with self.stop.on_failure():
-            block = self._opened().next_block()
-            self._finished = block.finished
-            return [block]
+        """Return the next block; one without events when nothing is there now."""
+        if not self.stop.requested and self.left:
+            with self.stop.on_failure():
+                return [self._next_block()]
+        self.reading.remove(self)
         raise StopIteration
 
     def next_awake(self) -> datetime | None:
-        """Ask to be called again at once: sources wait by themselves."""
-        return None
+        """Ask to be called again: at once, or after a pause where others are to be read."""
+        if not self._pause_ms or self._may_wait:
+            return None
+        return datetime.now(UTC) + timedelta(milliseconds=self._pause_ms)
 
     def snapshot(self) -> None:
         """Keep nothing: positions stand in the store."""
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the partition that is open."""
         if self._partition is not None:
             self._partition.close()
+            self._partition = None
+
+    @property
+    def _pause_ms(self) -> int:
+        if not self._idle:
+            return 0
+        return SHORT_PAUSE_MS if self._idle <= SHORT_PAUSES else LONGEST_PAUSE_MS
+
+    @property
+    def _may_wait(self) -> bool:
+        return self is self.reading[0] and all(other._pause_ms for other in self.reading)  # noqa: SLF001
+
+    def _next_block(self) -> Block:
+        block = self._opened().next_block(self._pause_ms if self._may_wait else 0)
+        idle = block.events is None and not block.finished
+        self._idle = self._idle + 1 if idle else 0
+        if block.finished:
+            self.close()
+            del self.left[0]
+        return block
 
     def _opened(self) -> Partition:
         if self._partition is None:
-            self._partition = self.source.open(self.name, self.after)
+            name, after = self.left[0]
+            self._partition = self.source.open(name, after)
         return self._partition
 
 
@@ -181,8 +244,8 @@ class CommitPartition(StatelessSinkPartition[Item]):
     stop: Stop
 
     def write_batch(self, items: list[Item]) -> None:
-        """Hand chunks to the writer, and let it know that time passes; nothing after a failure."""
-        if self.stop.failure is None:
+        """Hand chunks to the writer, and let it know that time passes; nothing once it failed."""
+        if not isinstance(self.stop.failure, StoreError):
             with self.stop.on_failure():
                 for item in items:
-                    self.writer.tick() if item is None else self.writer.add(item)
+                    self.writer.idle() if item is None else self.writer.add(item)

@@ -1,24 +1,30 @@
 """Running a flow: the composition root of the writing side."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from bytewax.run import cli_main
 
 from featurestore.definitions.catalog import Catalog, load
-from featurestore.errors import SourceError
+from featurestore.errors import SourceError, StoreError
 from featurestore.storage.commit import Durability
+from flows.changes import LETTERS_KEPT
 from flows.dataflow import Feed, build
+from flows.known_stores import KnownStores
+from flows.patience import Patience
 from flows.sources.source import Source
-from flows.sources.uri import parse_source
+from flows.sources.uri import SENT_OVER_HTTP, parse_source
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
 from flows.writer import Writer
 
-FAST_FLUSH_MS = 20
-BULK_FLUSH_MS = 200
+# Live events are flushed soon; what lies in files is gathered longer, so fewer rows are touched.
+FAST_FLUSH_MS, FAST_FLUSH_EVENTS = 20, 50_000
+BULK_FLUSH_MS, BULK_FLUSH_EVENTS = 1000, 200_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Job:
         redis_url: The store.
         until_end: Stop once every source is read; all of them must have an end.
         durability: What a commit must survive.
+        patience_s: For how long an outage of the store is waited out.
+        letters_kept: How many dead letters of a stream are kept.
+        state: The folder where the flow remembers which store it committed to; None: nowhere.
+        rebuild: Take an empty or exchanged store for the right one, and start over in it.
     """
 
     definitions: str
@@ -39,6 +49,10 @@ class Job:
     redis_url: str
     until_end: bool = False
     durability: Durability = Durability.NONE
+    patience_s: float = 60.0
+    letters_kept: int = LETTERS_KEPT
+    state: Path | None = None
+    rebuild: bool = False
 
 
 def now_us() -> int:
@@ -46,8 +60,10 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def run_worker(job: Job, worker: int = 0, workers: int = 1) -> Summary:
-    """Run every `workers`-th partition of a job in this process, until it ends or is told to.
+def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = None) -> Summary:
+    """Run one worker's share of a job in this process, until it ends or is told to.
+
+    Each worker reads neighbouring partitions; one that is left none ends at once.
 
     SIGTERM and SIGINT end it cleanly: what was read is committed.
 
@@ -57,22 +73,34 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1) -> Summary:
     catalog = load(job.definitions)
     feeds = _feeds(job, catalog, worker, workers)
     bulk = all(feed.source.bounded for feed in feeds)
+    stores = KnownStores(job.redis_url, job.state, {stream for stream, _ in job.sources})
     writer = Writer(
         catalog,
         job.redis_url,
         now_us,
         job.durability,
+        flush_events=BULK_FLUSH_EVENTS if bulk else FAST_FLUSH_EVENTS,
         flush_ms=BULK_FLUSH_MS if bulk else FAST_FLUSH_MS,
+        letters_kept=job.letters_kept,
+        stores=stores,
     )
     if not feeds:
         return writer.summary
-    stop = Stop()
-    positions = writer.take_over(_partitions(feeds))
+    if job.rebuild:
+        stores.forget(_partitions(feeds))
+    stop = stop or Stop()
     with stop_on_signal(stop), closing(writer):
-        cli_main(build(catalog, feeds, positions, writer, stop))
-        stop.raise_failure()
-        writer.finish()
+        Patience(job.patience_s, stop).insist(lambda: _run(catalog, feeds, writer, stop), writer)
     return writer.summary
+
+
+def _run(catalog: Catalog, feeds: list[Feed], writer: Writer, stop: Stop) -> None:
+    """Run the flow from where the store says it is; to its end, or until something fails."""
+    positions = writer.take_over(_partitions(feeds))
+    cli_main(build(catalog, feeds, positions, writer, stop))  # type: ignore[no-untyped-call]
+    if not isinstance(stop.failure, StoreError):
+        writer.finish()
+    stop.raise_failure()
 
 
 def _feeds(job: Job, catalog: Catalog, worker: int, workers: int) -> list[Feed]:
@@ -84,34 +112,36 @@ def _feeds(job: Job, catalog: Catalog, worker: int, workers: int) -> list[Feed]:
             f"file, as in --source {endless[0]}=events.jsonl"
         )
         raise SourceError(msg)
-    feeds, number = [], 0
-    for source in sources:
-        partitions = source.partitions()
-        mine = [p for place, p in enumerate(partitions, number) if place % workers == worker]
-        number += len(partitions)
-        if mine:
-            feeds.append(Feed(catalog.stream(source.stream), source, mine))
-    return feeds
+    places = [(source, partition) for source in sources for partition in source.partitions()]
+    _check_once(places)
+    share = places[len(places) * worker // workers : len(places) * (worker + 1) // workers]
+    mine = [(source, [p for s, p in share if s is source]) for source in sources]
+    return [Feed(catalog.stream(s.stream), s, run) for s, run in mine if run]
+
+
+def _check_once(places: Sequence[tuple[Source, str]]) -> None:
+    counts = Counter((source.stream, partition) for source, partition in places)
+    for (stream, partition), count in counts.items():
+        if count > 1:
+            msg = f"stream {stream!r} is given {partition!r} twice"
+            raise SourceError(msg)
 
 
 def _sources(job: Job, catalog: Catalog) -> list[Source]:
     given = [
-        parse_source(catalog.stream(stream).name, uri, job.redis_url) for stream, uri in job.sources
+        parse_source(catalog.stream(stream), uri, job.redis_url) for stream, uri in job.sources
     ]
     if job.until_end and given:
         return given
     named = {stream for stream, _ in job.sources}
     rest = [stream for stream in catalog.streams if stream not in named]
-    return given + [parse_source(stream, "http", job.redis_url) for stream in rest]
+    return given + [
+        parse_source(catalog.stream(stream), SENT_OVER_HTTP, job.redis_url) for stream in rest
+    ]
 
 
 def _partitions(feeds: Sequence[Feed]) -> dict[str, list[str]]:
     partitions: dict[str, list[str]] = {}
     for feed in feeds:
-        known = partitions.setdefault(feed.stream.name, [])
-        twice = sorted(set(known) & set(feed.partitions))
-        if twice:
-            msg = f"stream {feed.stream.name!r} is given {twice[0]!r} twice"
-            raise SourceError(msg)
-        known += feed.partitions
+        partitions.setdefault(feed.stream.name, []).extend(feed.partitions)
     return partitions

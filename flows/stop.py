@@ -19,8 +19,13 @@ class Stop:
     (True, 'the disk is full')
     """
 
-    requested: bool = False
+    signalled: bool = False
     failure: FeatureStoreError | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether sources must end now."""
+        return self.signalled or self.failure is not None
 
     @contextmanager
     def on_failure(self) -> Iterator[None]:
@@ -28,13 +33,13 @@ class Stop:
         try:
             yield
         except FeatureStoreError as error:
-            self.requested = True
             self.failure = self.failure or error
 
     def raise_failure(self) -> None:
-        """Raise what made the flow end, if anything did."""
-        if self.failure is not None:
-            raise self.failure
+        """Raise what made the flow end, if anything did; it can be started again then."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
 
 
 @contextmanager
@@ -42,7 +47,7 @@ def stop_on_signal(stop: Stop) -> Iterator[None]:
     """Let SIGTERM and SIGINT ask the flow to end: what was read is committed first."""
 
     def ask(*_: object) -> None:
-        stop.requested = True
+        stop.signalled = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,13 +1,9 @@
 """The summary of a run: how many events were read, applied, rejected."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from featurestore.contracts.rejection import Reason
-from flows.steps import Chunk
 
 
 @dataclass
@@ -16,15 +12,9 @@ class Summary:
 
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, chunks: Sequence[Chunk], held: Mapping[str, int]) -> None:
-        """Count chunks, but what the store held already."""
-        for chunk in chunks:
-            limit = held[chunk.partition]
-            applied = int(np.count_nonzero(chunk.offsets > limit))
-            reasons = [r.reason.value for r in chunk.rejected if r.offset > limit]
-            self.counts.update(reasons)
-            self.counts["applied"] += applied
-            self.counts["read"] += applied + len(reasons)
+    def add(self, counts: Counter[str]) -> None:
+        """Count what was committed."""
+        self.counts.update(counts)
 
     def merge(self, other: "Summary") -> None:
         """Add another worker's counts."""
@@ -35,6 +25,11 @@ class Summary:
         """How many events broke their contract."""
         return self.counts[Reason.MALFORMED] + self.counts[Reason.INVALID]
 
+    @property
+    def has_letters(self) -> bool:
+        """Whether any event became a dead letter."""
+        return any(self.counts[reason] for reason in Reason)
+
     def lines(self) -> list[str]:
         """Say it in lines for people and for grep.
 
@@ -43,11 +38,12 @@ class Summary:
 'duplicate 0']
         """
         count = self.counts
+        broken = f"malformed {count['malformed']}, invalid {count['invalid']}"
         return [
             f"read {count['read']}",
             f"applied {count['applied']}",
             f"late {count['late']}",
             f"future {count['future']}",
-            f"rejected {self.rejected} (malformed {count['malformed']}, invalid {count['invalid']})",
+            f"rejected {self.rejected} ({broken})",
             f"duplicate {count['duplicate']}",
         ]

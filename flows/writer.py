@@ -2,46 +2,56 @@
 
 A flush is sent before the replies to the one before it are read, so that the store works while
 the next events are decoded; a partition's watermark moves once every unit of a flush has answered.
+It keeps two flushes in memory at most, and blocks while the store is slower than the stream.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial as bound
 
-from featurestore.aggregation.layout import Layout
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.view import FeatureView
 from featurestore.instants import MILLISECOND
-from featurestore.storage.commit import Durability, Unit
-from featurestore.storage.compactor import Compactor
-from featurestore.storage.keys import (
-    source_field,
-    stream_tag,
-    view_tag,
-    watermark_field,
-    watermarks_key,
-)
-from featurestore.storage.wire import Wire, pack
-from flows.changes import Change, ViewChanges, ledger_change
-from flows.expiry import Expiry
-from flows.frontier import UNKNOWN, Frontier
+from featurestore.storage.commit import Durability, Unit, new_owner
+from featurestore.storage.identity import store_id
+from featurestore.storage.keys import source_field, stream_tag
+from featurestore.storage.survival import survival
+from featurestore.storage.wire import Wire
+from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
+from flows.claims import Claims
+from flows.frontier import UNKNOWN
+from flows.known_stores import KnownStores
+from flows.past import Past, pasts
 from flows.steps import Chunk
 from flows.summary import Summary
+from flows.view_rows import ViewRows
+from flows.watermarks import Position, Watermarks
 
-Positions = Mapping[tuple[str, str], tuple[int | None, Frontier]]
+CHECK_US = 1_000_000
+Positions = Mapping[tuple[str, str], Position]
+
+
+def steady_us() -> int:
+    """Return a clock in microseconds that never jumps; it starts anywhere."""
+    return time.monotonic_ns() // 1000
 
 
 @dataclass
 class Writer:
     """Commits the chunks of some source partitions; there is one per process.
 
+    After an error it can `take_over` again: what was not committed is read again from the source.
+
     Args:
         catalog: The definitions.
         url: The store.
-        clock: Returns the wall clock in microseconds UTC.
+        clock: Returns the wall clock in microseconds UTC; it may jump.
         durability: What a commit must survive.
         flush_events: How many events are gathered at most.
         flush_ms: How long events are gathered at most.
+        letters_kept: How many dead letters of a stream are kept.
+        steady: Returns a clock that never jumps.
+        stores: Remembers which store was committed to.
     """
 
     catalog: Catalog
@@ -50,49 +60,84 @@ class Writer:
     durability: Durability = Durability.NONE
     flush_events: int = 50_000
     flush_ms: int = 20
+    letters_kept: int = LETTERS_KEPT
+    steady: Callable[[], int] = steady_us
+    stores: KnownStores = None  # type: ignore[assignment] # made of the URL below
     summary: Summary = field(default_factory=Summary)
+    pasts: dict[tuple[str, str], Past] = field(default_factory=dict)
+    flushes: int = 0
+    _control: Wire = field(init=False)
+    _store: str = ""
+    _open: list[Wire] = field(default_factory=list)
+    _owner: bytes = field(default_factory=new_owner)
     _units: dict[bytes, Unit] = field(default_factory=dict)
-    _views: dict[str, "_View"] = field(default_factory=dict)
+    _watermarks: dict[str, Watermarks] = field(default_factory=dict)
+    _claims: dict[str, Claims] = field(default_factory=dict)
+    _views: dict[str, ViewRows] = field(default_factory=dict)
     _waiting: list[Chunk] = field(default_factory=list)
     _since_us: int = 0
+    _checked_us: int = 0
     _in_flight: "_Flush | None" = None
+
+    def __post_init__(self) -> None:
+        self.stores = self.stores or KnownStores(self.url)
 
     def take_over(self, sources: Mapping[str, Sequence[str]]) -> Positions:
         """Become the writer of partitions, by stream; return where each of them resumes.
 
         Raises:
             StoreUnreachable: There is no connection.
+            StoreRefused: The store cannot do what it must.
+            Fenced: Another flow took over what this one had.
         """
-        self._control = Wire(self.url)
-        positions: dict[tuple[str, str], tuple[int | None, Frontier]] = {}
+        self.close()
+        self._control = self._connected()
+        self._store = store_id(self._control)
+        self.stores.check(self._store, sources)
+        survives = survival(self._control, self.durability)
+        positions: dict[tuple[str, str], Position] = {}
         for stream, partitions in sources.items():
             fields = [source_field(stream, partition) for partition in partitions]
-            for view in self.catalog.views_of(stream):
-                self._views[view.name] = _View.of(view, self)
+            views = self.catalog.views_of(stream)
+            self._views |= {view.name: ViewRows.of(view, self._control) for view in views}
             for tag in self._tags(stream):
-                unit = Unit(Wire(self.url), tag, self.durability)
-                unit.take_over(fields)
+                before = self._units.get(tag)
+                unit = Unit(self._connected(), tag, survives, self._owner)
                 self._units[tag] = unit
-            for partition in partitions:
-                positions[stream, partition] = self._resume(stream, partition)
+                unit.take_over(fields, before.marks if before else None)
+            of = self.catalog.stream(stream)
+            if of.dedupe is not None:
+                self._claims[stream] = Claims(of, self._control)
+            marks = self._watermarks[stream] = Watermarks(stream, views)
+            resumes = {p: marks.read(self._control, p) for p in partitions}
+            held = self._ledger(stream, partitions)
+            made = pasts(self._control, stream, {p: at for p, (at, _) in resumes.items()}, held)
+            self.pasts |= {(stream, partition): past for partition, past in made.items()}
+            positions |= {(stream, partition): at for partition, at in resumes.items()}
+        self._begin_anew()
         return positions
 
     def add(self, chunk: Chunk) -> None:
         """Take a chunk; flushes when enough has been gathered."""
         if not self._waiting:
-            self._since_us = self.clock()
+            self._since_us = self.steady()
         self._waiting.append(chunk)
-        if chunk.finished or self._gathered() >= self.flush_events:
+        waited_us = self.steady() - self._since_us
+        if (
+            chunk.finished
+            or self._gathered() >= self.flush_events
+            or waited_us >= self.flush_ms * MILLISECOND
+        ):
+            self.flush()
+
+    def idle(self) -> None:
+        """Use the time while nothing comes: finish what is in flight, then flush what waits."""
+        if self._in_flight is not None:
+            self._finish()
+        elif self._waiting:
             self.flush()
         else:
-            self.tick()
-
-    def tick(self) -> None:
-        """Let time pass: flush what has waited long enough, finish what is in flight."""
-        if not self._waiting:
-            self._finish()
-        elif self.clock() - self._since_us >= self.flush_ms * MILLISECOND:
-            self.flush()
+            self._check()
 
     def flush(self) -> None:
         """Send all that waits."""
@@ -100,15 +145,18 @@ class Writer:
         by_stream: dict[str, list[Chunk]] = {}
         for chunk in chunks:
             by_stream.setdefault(chunk.stream, []).append(chunk)
+        for stream in by_stream.keys() & self._claims.keys():
+            by_stream[stream] = self._claims[stream].sift(by_stream[stream])
+        chunks = [chunk for of in by_stream.values() for chunk in of]
         changes = [(s, of, self._changes(s, of)) for s, of in by_stream.items()]
         self._finish()
-        sent: dict[bytes, list[bytes]] = {}
+        held = {_source(chunk): self._ledger_holds(chunk) for chunk in chunks}
+        by_unit = {tag: change for _, _, units in changes for tag, change in units.items()}
+        self._in_flight = _Flush(chunks, by_unit, held)
         for stream, of, units in changes:
             progress = {source_field(stream, c.partition): c.end for c in of}
             for tag, change in units.items():
                 self._units[tag].send(change.commands, progress)
-                sent[tag] = change.rows
-        self._in_flight = _Flush(chunks, sent)
 
     def finish(self) -> None:
         """Flush, and wait until all is committed."""
@@ -118,9 +166,30 @@ class Writer:
 
     def close(self) -> None:
         """Close the connections; what is in flight is committed or not, a replay finds out."""
-        for unit in self._units.values():
-            unit.wire.close()
-        self._control.close()
+        for wire in self._open:
+            wire.close()
+        self._open = []
+
+    def _connected(self) -> Wire:
+        self._open.append(Wire(self.url))
+        return self._open[-1]
+
+    def _check(self) -> None:
+        """Look now and then whether another flow took over; only a commit would tell else."""
+        if self.steady() - self._checked_us >= CHECK_US:
+            self._checked_us = self.steady()
+            for stream in self._watermarks:
+                self._units[stream_tag(stream)].check()
+
+    def _begin_anew(self) -> None:
+        """Forget what was not committed, but count what of it was after all."""
+        flush, self._in_flight, self._waiting = self._in_flight, None, []
+        if flush is not None:
+            self._count(flush, [c for c in flush.chunks if self._ledger_holds(c) >= c.end])
+
+    def _count(self, flush: "_Flush", chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            self.summary.add(counted(chunk, flush.held[_source(chunk)]))
 
     def _gathered(self) -> int:
         return sum(chunk.events.num_rows + len(chunk.rejected) for chunk in self._waiting)
@@ -132,102 +201,72 @@ class Writer:
     def _held(self, tag: bytes, source: bytes) -> int:
         return self._units[tag].progress.get(source, -1)
 
-    def _resume(self, stream: str, partition: str) -> tuple[int | None, Frontier]:
-        """Where the view that is furthest behind resumes; a view that is new starts over."""
-        views = self.catalog.views_of(stream)
-        fields = [watermark_field(view, partition) for view in views] or [partition.encode()]
-        found = self._control.ask(b"HMGET", watermarks_key(stream), *fields)
-        assert isinstance(found, list)
-        marks = [mark.decode().split(" ") for mark in found if isinstance(mark, bytes)]
-        if len(marks) < len(fields):
-            return None, Frontier()
-        offset, frontier = min((int(offset), frontier) for offset, frontier in marks)
-        return offset, Frontier.decode(frontier)
+    def _ledger_holds(self, chunk: Chunk) -> int:
+        return self._held(stream_tag(chunk.stream), _source(chunk))
+
+    def _ledger(self, stream: str, partitions: Sequence[str]) -> dict[str, int]:
+        tag = stream_tag(stream)
+        return {p: self._held(tag, source_field(stream, p)) for p in partitions}
+
+    def _held_by(self, view: FeatureView, chunks: Sequence[Chunk]) -> Callable[[bytes, bytes], int]:
+        """Return up to where units of a view hold sources: what they say, or its watermark."""
+        marks = self._watermarks[view.stream.name]
+        done = {_source(c): marks.of(view, c.partition) for c in chunks}
+        return lambda tag, source: max(self._held(tag, source), done[source])
 
     def _changes(self, stream: str, chunks: Sequence[Chunk]) -> dict[bytes, Change]:
-        now_us, tag = self.clock(), stream_tag(stream)
-        partitions = {chunk.partition for chunk in chunks}
-        held = {p: self._held(tag, source_field(stream, p)) for p in partitions}
-        changes = {tag: ledger_change(stream, chunks, held, now_us)}
+        held = self._ledger(stream, [chunk.partition for chunk in chunks])
+        ledger = ledger_change(stream, chunks, held, self.clock(), self.letters_kept)
+        changes = {stream_tag(stream): ledger}
         reached = [c.frontier.reached_us for c in chunks if c.frontier.reached_us > UNKNOWN]
         newest = [c.newest_us for c in chunks if c.newest_us is not None]
-        for view in self.catalog.views_of(stream):
-            if newest:
-                of = self._views[view.name]
-                changes |= of.changes(chunks, self._held, max(reached or newest), now_us)
-        self.summary.add(chunks, held)
+        past = {chunk.partition: self.pasts[stream, chunk.partition] for chunk in chunks}
+        for view in self.catalog.views_of(stream) if newest else ():
+            of, held_by = self._views[view.name], self._held_by(view, chunks)
+            changes |= of.changes(chunks, held_by, past, max(reached or newest), self.steady())
         return changes
 
     def _finish(self) -> None:
-        """Wait for the flush in flight, move the watermarks, compact what became too long."""
-        flush, self._in_flight = self._in_flight, None
+        """Wait for the flush in flight, move the watermarks, look after the rows it changed."""
+        flush = self._in_flight
         if flush is None:
             return
-        long: list[bytes] = []
-        for tag, rows in flush.sent.items():
-            replies = self._units[tag].settle()
-            long += _due(self._layouts.get(tag), rows, replies)
+        replies = {tag: self._units[tag].settle() for tag in flush.changes}
         self._move_watermarks(flush.chunks)
+        self._in_flight = None
+        self.flushes += 1
+        self._count(flush, flush.chunks)
         for view in self._views.values():
-            rows = [row for row in long if row[: row.index(b"}") + 1] in view.tags]
-            if rows:
-                view.compactor.compact(rows)
-
-    @property
-    def _layouts(self) -> dict[bytes, Layout]:
-        return {tag: view.layout for view in self._views.values() for tag in view.tags}
+            view.look_after([(flush.changes[t], replies[t]) for t in view.tags if replies.get(t)])
 
     def _move_watermarks(self, chunks: Sequence[Chunk]) -> None:
         last = {(chunk.stream, chunk.partition): chunk for chunk in chunks}
-        for (stream, partition), chunk in last.items():
-            mark = f"{chunk.end} {chunk.frontier.encode()}".encode()
-            views = self.catalog.views_of(stream)
-            fields = [watermark_field(view, partition) for view in views] or [partition.encode()]
-            words = [word for name in fields for word in (name, mark)]
-            self._control.send([pack(b"HSET", watermarks_key(stream), *words)])
-        for _ in last:
+        commands = [
+            command
+            for (stream, partition), chunk in last.items()
+            for command in self._watermarks[stream].move(partition, chunk.end, chunk.frontier)
+        ]
+        self._control.send(commands)
+        for _ in commands:
             self._control.read()
+        for source in last:
+            self.stores.remember(self._store, source)
 
 
 @dataclass(frozen=True)
 class _Flush:
-    """A flush in flight: its chunks, and by unit the rows appended to."""
+    """A flush in flight.
+
+    Attributes:
+        chunks: Its chunks.
+        changes: By unit, what it changes.
+        held: By source, up to which offset the ledger held it before.
+    """
 
     chunks: Sequence[Chunk]
-    sent: Mapping[bytes, list[bytes]]
+    changes: Mapping[bytes, Change]
+    held: Mapping[bytes, int]
 
 
-@dataclass(frozen=True)
-class _View:
-    """A view as the writer sees it."""
-
-    layout: Layout
-    tags: list[bytes]
-    expiry: Expiry
-    compactor: Compactor
-
-    @classmethod
-    def of(cls, view: FeatureView, writer: Writer) -> "_View":
-        layout = Layout.of(view)
-        tags = [view_tag(view, shard) for shard in range(view.shards)]
-        return cls(layout, tags, Expiry(view.horizon_us), Compactor(writer._control, layout))  # noqa: SLF001
-
-    def changes(
-        self,
-        chunks: Sequence[Chunk],
-        held: Callable[[bytes, bytes], int],
-        frontier_us: int,
-        now_us: int,
-    ) -> dict[bytes, Change]:
-        expire_at = bound(self.expiry.move, frontier_us=frontier_us, now_us=now_us)
-        return ViewChanges(self.layout, self.tags, expire_at).of(chunks, held)
-
-
-def _due(layout: Layout | None, rows: Sequence[bytes], replies: Sequence[object]) -> list[bytes]:
-    if layout is None:
-        return []
-    return [
-        row
-        for row, length in zip(rows, replies, strict=False)
-        if isinstance(length, int) and layout.is_due(length)
-    ]
+def _source(chunk: Chunk) -> bytes:
+    return source_field(chunk.stream, chunk.partition)

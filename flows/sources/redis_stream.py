@@ -1,0 +1,278 @@
+"""Redis Streams: a log in Redis, one event an entry; unbounded.
+
+1. An entry's id ``ms-seq`` is one whole number as an offset: ``ms << 64 | seq``.
+2. The field ``event`` holds the JSON document; an entry without it is an object of strings itself.
+3. The partition is named by the key alone: the server may move, or be known by another name.
+4. One XREAD is always under way: the server answers it as soon as there is an entry, or sends the
+   next ones while the last are decoded. Waiting costs neither side anything.
+5. The log may be trimmed by its producer. If entries behind our position may be gone, that is said
+   once on stderr; entries deleted one by one (XDEL) were meant to be.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from featurestore.contracts.block import Block, Documents
+from featurestore.errors import SourceError, StoreRefused, StoreUnreachable
+from featurestore.instants import MILLISECOND, instant_text
+from featurestore.storage.commands import pack
+from featurestore.storage.wire import Reply, Wire
+from flows.sources.source import now_us, say
+
+ENTRIES = 5_000
+PATIENCE_SECONDS = 30.0
+_BLOCK_MS = 10_000
+_SILENCE_SECONDS = 2 * _BLOCK_MS / 1000
+_CHECK_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+_LOW = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class RedisStream:
+    """A Redis Stream.
+
+    Args:
+        stream: The stream's name.
+        url: The server.
+        key: The key.
+        patience_seconds: How long the server may be away.
+    """
+
+    stream: str
+    url: str
+    key: str
+    patience_seconds: float = PATIENCE_SECONDS
+    bounded: bool = False
+
+    def partitions(self) -> list[str]:
+        """Name the one partition."""
+        return [self.key]
+
+    def open(self, partition: str, after: int | None) -> "RedisStreamPartition":
+        """Return the partition; the server is asked when it is read."""
+        assert partition == self.key
+        return RedisStreamPartition(self, 0 if after is None else max(after, 0))
+
+
+class RedisStreamPartition:
+    """The entries of a Redis Stream, block by block.
+
+    Args:
+        source: The Redis Stream.
+        after: The last offset that is not wanted; 0 is in front of any.
+        clock: Returns seconds that only ever grow.
+    """
+
+    def __init__(
+        self, source: RedisStream, after: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._source, self._at, self._clock = source, after, clock
+        self._server = shown(source.url)
+        self._wire: Wire | None = None
+        self._outage = Outage(self._server, source.patience_seconds)
+        self._checked: float | None = None
+        self._asked = 0.0
+        self._checking = self._warned = False
+
+    def next_block(self, wait_ms: int) -> Block:
+        """Return the entries that are there, or arrive in time.
+
+        Raises:
+            SourceError: The server has been away for too long, or refuses.
+        """
+        try:
+            entries = self._entries(wait_ms)
+        except StoreUnreachable as error:
+            self.close()
+            self._outage.go_on(error, self._clock())
+            entries = []
+        except StoreRefused as error:
+            if not _is_starting(error):
+                msg = f"cannot read Redis Stream {self._source.key!r} at {self._server}: {error}"
+                raise SourceError(msg) from error
+            self.close()
+            self._outage.go_on(error, self._clock())
+            entries = []
+        return self._block(entries)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    def _block(self, entries: list[Any]) -> Block:
+        source, events = self._source, None
+        if entries:
+            offsets = [offset_of(name) for name, _ in entries]
+            events = Documents([_document(fields) for _, fields in entries], offsets)
+        return Block(source.stream, source.key, events, self._at, now_us())
+
+    def _entries(self, wait_ms: int) -> list[Any]:
+        if self._wire is None:
+            if not self._outage.is_over(self._clock()):
+                time.sleep(wait_ms / 1000)
+                return []
+            self._wire = Wire(self._source.url)
+            self._ask(self._wire)
+        if self._checking and self._wire.ready(wait_ms / 1000):
+            self._checking = False
+            self._check(_state(self._wire))
+        if self._checking or not self._wire.ready(wait_ms / 1000):
+            if self._clock() - self._asked > _SILENCE_SECONDS:
+                raise StoreUnreachable(self._server, "it does not answer")
+            return []
+        return self._answer(self._wire)
+
+    def _ask(self, wire: Wire) -> None:
+        key = self._source.key.encode()
+        read = pack(
+            b"XREAD", b"COUNT", b"%d" % ENTRIES, b"BLOCK", b"%d" % _BLOCK_MS, b"STREAMS", key,
+            id_of(self._at),
+        )  # fmt: skip
+        now = self._clock()
+        self._checking = self._checked is None or now - self._checked >= _CHECK_SECONDS
+        if self._checking:
+            self._checked = now
+        self._asked = now
+        wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read])
+
+    def _answer(self, wire: Wire) -> list[Any]:
+        answer = wire.read()
+        self._outage.end(self._clock())
+        entries: list[Any] = answer[0][1] if isinstance(answer, list) else []
+        if entries:
+            self._at = offset_of(entries[-1][0])
+        self._ask(wire)
+        return entries
+
+    def _check(self, state: dict[bytes, Any]) -> None:
+        """Say so if entries behind our position may have been trimmed."""
+        if not state or not self._at or self._warned:
+            return
+        newest = offset_of(state[b"last-generated-id"])
+        first = state.get(b"first-entry")
+        oldest = offset_of(first[0]) if first else newest
+        if newest < self._at:
+            self._warn("was replaced: its newest entry is older than the last one read")
+        elif newest > self._at and (oldest > self._at or not first):
+            self._warn(
+                f"was trimmed up to {_name(oldest)}; entries that followed {_name(self._at)} may "
+                "have been lost before they were read: keep more of it (MAXLEN, MINID)"
+            )
+
+    def _warn(self, what: str) -> None:
+        self._warned = True
+        say(f"Redis Stream {self._source.key!r} at {self._server} {what}")
+
+
+@dataclass
+class Outage:
+    """A time in which a server is away: how long it is borne, and when to try again.
+
+    Attributes:
+        server: Its URL, as it may be shown.
+        patience_seconds: How long it may last.
+    """
+
+    server: str
+    patience_seconds: float
+    _since: float | None = None
+    _again_at: float = 0.0
+    _pause: float = _FIRST_PAUSE_SECONDS
+
+    def is_over(self, now: float) -> bool:
+        """Whether it is time to try (again)."""
+        return now >= self._again_at
+
+    def go_on(self, cause: Exception, now: float) -> None:
+        """Take note that the server is away; the first time, say so.
+
+        Raises:
+            SourceError: It has been for too long.
+        """
+        reason = str(cause.__cause__ or cause)
+        if self._since is None:
+            self._since = now
+            say(f"{self.server} is away ({reason}); trying again for {self.patience_seconds:.0f} s")
+        if now - self._since >= self.patience_seconds:
+            msg = f"{self.server} has been away for {now - self._since:.0f} s: {reason}"
+            raise SourceError(msg)
+        self._again_at = now + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+
+    def end(self, now: float) -> None:
+        """Take note that the server answers."""
+        if self._since is not None:
+            say(f"{self.server} is back after {now - self._since:.0f} s")
+        self._since, self._pause = None, _FIRST_PAUSE_SECONDS
+
+
+def offset_of(entry_id: bytes) -> int:
+    """Return an entry's id as an offset.
+
+    >>> offset_of(b"1-2") == (1 << 64) + 2
+    True
+    """
+    ms, _, seq = entry_id.partition(b"-")
+    return int(ms) << 64 | int(seq)
+
+
+def id_of(offset: int) -> bytes:
+    """Return an offset as an entry's id.
+
+    >>> id_of((1 << 64) + 2)
+    b'1-2'
+    """
+    return b"%d-%d" % (offset >> 64, offset & _LOW)
+
+
+def shown(url: str) -> str:
+    """Return a server's URL without its password.
+
+    >>> shown("redis://ann:secret@db:6379/1")
+    'redis://db:6379'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'' if parts.netloc else parts.path}"
+
+
+def _document(fields: list[bytes]) -> bytes:
+    """Return an entry's document; one that is not UTF-8 is handed on to be refused."""
+    if fields[0] == b"event":
+        return fields[1]
+    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+    if b"event" in pairs:
+        return pairs[b"event"]
+    try:
+        return orjson.dumps({name.decode(): value.decode() for name, value in pairs.items()})
+    except UnicodeDecodeError:
+        return b" ".join(fields)
+
+
+def _state(wire: Wire) -> dict[bytes, Any]:
+    """Read the answer to XINFO STREAM; nothing when there is no such key, or we may not ask."""
+    try:
+        answer: Reply = wire.read()
+    except StoreRefused:
+        return {}
+    assert isinstance(answer, list), answer
+    return dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _is_starting(error: StoreRefused) -> bool:
+    return str(error).startswith(("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"))
+
+
+def _name(offset: int) -> str:
+    """Name an entry, with its time where the id tells it."""
+    at_us = (offset >> 64) * MILLISECOND
+    when = f" ({instant_text(at_us)})" if offset >> 64 < 1 << 42 else ""
+    return id_of(offset).decode() + when

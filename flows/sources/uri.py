@@ -1,0 +1,149 @@
+"""URIs of sources, as users write them.
+
+======================================  ==========================================================
+``payments.jsonl .ndjson .json``        JSON lines; also with ``.gz`` behind
+``payments.csv``                        CSV with a header; also with ``.gz`` behind
+``payments.parquet``                    Parquet
+``'2026-*/payments.jsonl'``             a glob: all files it matches, by name
+``-``                                   JSON lines on stdin
+``redis://host:port[/db]/key``          a Redis Stream; ``rediss://`` with TLS
+``http``                                what is sent to the stream over HTTP
+======================================  ==========================================================
+"""
+
+import glob
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from featurestore.definitions.stream import Stream
+from featurestore.errors import SourceError, has, hint
+from featurestore.storage.keys import events_key
+from flows.sources.byte_file import readable
+from flows.sources.columns import wanted_by
+from flows.sources.csv_rows import CsvFile
+from flows.sources.json_lines import JsonLinesFile
+from flows.sources.parquet_rows import ParquetFile
+from flows.sources.redis_stream import RedisStream, shown
+from flows.sources.several import Several
+from flows.sources.source import Source
+from flows.sources.standard_input import NAME as STDIN
+from flows.sources.standard_input import StandardInput
+
+SENT_OVER_HTTP = "http"
+_PLANNED = ("kafka", "kinesis", "pubsub")
+_SCHEMES = ("redis", "rediss", "file")
+
+
+def _json_lines(stream: Stream, path: str) -> Source:
+    return JsonLinesFile(stream.name, path)
+
+
+def _csv(stream: Stream, path: str) -> Source:
+    return CsvFile(stream.name, path, wanted_by(stream.contract))
+
+
+def _parquet(stream: Stream, path: str) -> Source:
+    return ParquetFile(stream.name, path, wanted_by(stream.contract))
+
+
+_ENDINGS: dict[str, Callable[[Stream, str], Source]] = {
+    **{e + z: _json_lines for e in (".jsonl", ".ndjson", ".json") for z in ("", ".gz")},
+    **{".csv" + z: _csv for z in ("", ".gz")},
+    ".parquet": _parquet,
+}
+
+
+def parse_source(stream: Stream, uri: str, redis_url: str) -> Source:
+    """Return the source that a URI names; nothing is read from it yet.
+
+    Args:
+        stream: The stream it feeds.
+        uri: What the user wrote; the table above says what there is.
+        redis_url: The store, which holds what is sent over HTTP.
+
+    Raises:
+        SourceError: There is nothing of that name, or it cannot be read.
+    """
+    if uri == STDIN:
+        return StandardInput(stream.name)
+    if uri == SENT_OVER_HTTP:
+        return RedisStream(stream.name, redis_url, events_key(stream.name).decode())
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return _files(stream, uri)
+    if scheme == "file":
+        return _files(stream, unquote(rest))
+    if scheme in {"redis", "rediss"}:
+        return _redis(stream, uri)
+    raise SourceError(_unknown_scheme(scheme))
+
+
+def _unknown_scheme(scheme: str) -> str:
+    known = has([f"{name}://" for name in _SCHEMES])
+    if scheme in _PLANNED:
+        return f"sources of {scheme}:// cannot be read yet {known}"
+    return f"there is no source {scheme}:// {known}{hint(scheme, _SCHEMES)}"
+
+
+def _redis(stream: Stream, uri: str) -> Source:
+    parts = urlsplit(uri)
+    first, _, rest = parts.path.lstrip("/").partition("/")
+    database, key = (first, rest) if first.isdigit() else ("0", parts.path.lstrip("/"))
+    if not key:
+        msg = (
+            f"{shown(uri)} names no stream: write redis://host:port/key, or "
+            "redis://host:port/database/key"
+        )
+        raise SourceError(msg)
+    url = urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+    return RedisStream(stream.name, url, unquote(key))
+
+
+def _files(stream: Stream, pattern: str) -> Source:
+    paths = [pattern] if os.path.lexists(pattern) else _matches(pattern)
+    resolved = dict.fromkeys(str(Path(path).resolve()) for path in paths)
+    sources = [_file(stream, path) for path in resolved]
+    return sources[0] if len(sources) == 1 else Several(stream.name, sources)
+
+
+def _matches(pattern: str) -> list[str]:
+    if not glob.has_magic(pattern):
+        raise SourceError(_no_file(pattern))
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes none absolute
+    found = sorted(path for path in matches if not Path(path).is_dir())
+    if not found:
+        msg = f"no file matches {pattern!r} (looked from {Path.cwd()})"
+        raise SourceError(msg)
+    return found
+
+
+def _no_file(path: str) -> str:
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return f"there is no file {path!r}: there is no folder {str(folder)!r}"
+    names = sorted(entry.name for entry in folder.iterdir() if _ending(entry.name))
+    few = [*names[:8], "..."] if len(names) > len(names[:8]) else names
+    return f"there is no file {path!r} {has(few)}{hint(Path(path).name, names)}"
+
+
+def _file(stream: Stream, path: str) -> Source:
+    if Path(path).is_dir():
+        msg = f"{path!r} is a folder: name its files, as in '{path}/*.jsonl'"
+        raise SourceError(msg)
+    ending = _ending(path)
+    if ending is None:
+        known = list(_ENDINGS)
+        suffix = "".join(Path(path).suffixes[-2:])
+        msg = f"cannot tell what {path!r} holds by its ending {has(known)}{hint(suffix, known)}"
+        raise SourceError(msg)
+    if not Path(path).is_file():
+        msg = f"{path!r} is no regular file; read a pipe as -, as in: {STDIN} < {path}"
+        raise SourceError(msg)
+    with readable(path), Path(path).open("rb"):
+        return _ENDINGS[ending](stream, path)
+
+
+def _ending(path: str) -> str | None:
+    return max((e for e in _ENDINGS if path.lower().endswith(e)), key=len, default=None)

@@ -1,0 +1,90 @@
+"""The rows of a view, as the writer sees them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from featurestore.aggregation.arrays import Ints
+from featurestore.aggregation.layout import Layout
+from featurestore.definitions.view import FeatureView
+from featurestore.storage.commands import pack
+from featurestore.storage.compactor import Compactor
+from featurestore.storage.keys import view_name, view_tag
+from featurestore.storage.wire import Reply, Wire
+from flows.changes import Change, Held, ViewChanges
+from flows.expiry import Expiry
+from flows.past import Past
+from flows.steps import Chunk
+
+
+@dataclass(frozen=True)
+class ViewRows:
+    """Changes the rows of a view, and looks after them once they are changed.
+
+    Attributes:
+        view: The view.
+        layout: Its layout.
+        tags: The tags of its shards.
+        expiry: When its rows expire.
+        compactor: Shortens its rows.
+    """
+
+    view: FeatureView
+    layout: Layout
+    tags: list[bytes]
+    expiry: Expiry
+    compactor: Compactor
+
+    @classmethod
+    def of(cls, view: FeatureView, wire: Wire) -> "ViewRows":
+        """Return the rows of a view; `wire` is for looking after them."""
+        layout = Layout.of(view)
+        tags = [view_tag(view, shard) for shard in range(view.shards)]
+        return cls(view, layout, tags, Expiry(view.horizon_us), Compactor(wire, layout))
+
+    def changes(
+        self,
+        chunks: Sequence[Chunk],
+        held: Held,
+        pasts: Mapping[str, Past],
+        frontier_us: int,
+        steady_us: int,
+    ) -> dict[bytes, Change]:
+        """Return what chunks change, by unit."""
+
+        def lifetimes(keys: Sequence[bytes], newest: Ints) -> tuple[Ints, Ints]:
+            return self.expiry.lifetimes(keys, newest, frontier_us, steady_us)
+
+        name = view_name(self.view)
+        replayed = {p: past.replayed.get(name, set()) for p, past in pasts.items()}
+        return ViewChanges(self.layout, self.tags, lifetimes, replayed).of(chunks, held)
+
+    def look_after(self, changes: Sequence[tuple[Change, Sequence[Reply]]]) -> None:
+        """Compact the rows that became too long; let those expire that were deleted meanwhile.
+
+        Args:
+            changes: What was changed, with the store's replies.
+
+        Cost: nothing for most flushes, else three round trips.
+        """
+        due: list[bytes] = []
+        orphans: list[bytes] = []
+        for change, replies in changes:
+            lengths = np.array(replies[: len(change.rows)], dtype=np.int64)
+            orphan = (lengths == change.sizes) & ~change.expiring
+            orphans += change.rows.filter(pa.array(orphan)).to_pylist()
+            long = ~orphan & self.layout.is_due(lengths)
+            due += change.rows.filter(pa.array(long)).to_pylist()
+        if due:
+            self.compactor.compact(due)
+        self._let_expire(orphans)
+
+    def _let_expire(self, rows: Sequence[bytes]) -> None:
+        """Give rows an expiry that were made anew though this flow thought that they have one."""
+        lifetime = b"%d" % self.expiry.longest_ms
+        wire = self.compactor.wire
+        wire.send(pack(b"PEXPIRE", row, lifetime, b"NX") for row in rows)
+        for _ in rows:
+            wire.read()
