@@ -1,10 +1,9 @@
 """``featurestore get``: one vector."""
 
+import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
-import orjson
 
 from featurestore.cli.options import definitions, redis_option
 from featurestore.client import Client
@@ -35,9 +34,9 @@ def get(
     kinds = catalog.service(service).keys
     entity = key_values(keys, kinds)
     now_us = instant(as_of)
-    with store_url(redis, Path(".featurestore")) as url, Client(catalog, url) as client:
+    with store_url(redis) as url, Client(catalog, url) as client:
         vector = client.get(service, entity, as_of=now_us)
-    click.echo(orjson.dumps(vector).decode())
+    click.echo(json.dumps(vector, ensure_ascii=False))
 
 
 def key_values(pairs: Sequence[str], kinds: dict[str, Kind]) -> dict[str, object]:

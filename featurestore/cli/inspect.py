@@ -1,9 +1,10 @@
 """``featurestore inspect``: what a row holds, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from featurestore.aggregation.accumulators import StateField
@@ -15,7 +16,8 @@ from featurestore.aggregation.records import Records
 from featurestore.cli.get import key_values
 from featurestore.cli.options import definitions, redis_option
 from featurestore.definitions.catalog import load
-from featurestore.errors import BadEntity
+from featurestore.definitions.view import FeatureView
+from featurestore.errors import BadEntity, has, hint
 from featurestore.instants import instant_text
 from featurestore.storage.embedded import store_url
 from featurestore.storage.keys import row_key, view_tag
@@ -39,9 +41,7 @@ def inspect(definitions: str, view: str, keys: Sequence[str], *, redis: str | No
     of = load(definitions).view(view)
     kinds = {key: of.stream.columns[key].kind for key in of.entity.keys}
     values = key_values(keys, kinds)
-    absent = [key for key in of.entity.keys if key not in values]
-    if absent:
-        raise BadEntity(0, f"key {absent[0]!r} is missing, as in {absent[0]}=VALUE")
+    _refuse_other_keys(values, of)
     tags = [view_tag(of, shard) for shard in range(of.shards)]
     key = row_key(tags, encode_key([values[name] for name in of.entity.keys]))
     with store_url(redis) as url:
@@ -58,13 +58,24 @@ def inspect(definitions: str, view: str, keys: Sequence[str], *, redis: str | No
             console.print(_table(title, fields, records))
 
 
+def _refuse_other_keys(values: Mapping[str, object], view: FeatureView) -> None:
+    keys = view.entity.keys
+    for key in values:
+        if key not in keys:
+            of = f"is none of view {view.name!r} {has(keys)}{hint(key, keys)}"
+            raise BadEntity(0, f"key {key!r} {of}")
+    for key in keys:
+        if key not in values:
+            raise BadEntity(0, f"key {key!r} is missing, as in {key}=VALUE")
+
+
 def _table(title: str, fields: Sequence[StateField], records: Records) -> Table:
     table = Table(title=f"{len(records)} {title}", title_justify="left")
     for field in fields:
         table.add_column(field.name, overflow="fold")
     columns = [_cells(field, records) for field in fields]
     for row in zip(*columns, strict=True):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -1,15 +1,13 @@
 """``featurestore run``: the flow."""
 
-import multiprocessing
-import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import click
 
 from featurestore.cli.options import definitions, redis_option
 from featurestore.definitions.catalog import load
-from featurestore.errors import FeatureStoreError
+from featurestore.instants import duration_us
 from featurestore.storage.embedded import store_url
 
 
@@ -33,6 +31,32 @@ from featurestore.storage.embedded import store_url
     show_default=True,
     help="What a commit must survive before the position in the source moves on.",
 )
+@click.option(
+    "--retry-for",
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="For how long an outage of the store is waited out.",
+)
+@click.option(
+    "--dead-letters-kept",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many rejected events of each stream are kept; how many were let go is counted.",
+)
+@click.option(
+    "--state",
+    default=".featurestore",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the flow remembers which store it committed to.",
+)
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Go on in a store that was emptied or exchanged: sources are read from the beginning.",
+)
 @redis_option
 def run(
     definitions: str,
@@ -41,6 +65,10 @@ def run(
     processes: int,
     until_end: bool,
     durability: str,
+    retry_for: str,
+    dead_letters_kept: int,
+    state: Path,
+    rebuild: bool,
     redis: str | None,
 ) -> None:
     """Read events, check them, and keep the features of DEFS up to date.
@@ -52,21 +80,30 @@ def run(
     Example:
       featurestore run features.py --source payments=payments.jsonl --until-end
     """  # noqa: D301 - click's mark for a paragraph to leave as it is
-    from flows.main import Job  # noqa: PLC0415 - loads the engine only where it runs
-    from flows.summary import Summary  # noqa: PLC0415
+    from featurestore.storage.commit import Durability  # noqa: PLC0415 - the engine, where it runs
+    from flows.main import Job, run_worker  # noqa: PLC0415
+    from flows.processes import Processes  # noqa: PLC0415
 
     pairs = [_pair(source) for source in sources]
     catalog = load(definitions)
     for stream, _ in pairs:
         catalog.stream(stream)
     with store_url(redis) as url:
-        job = Job(definitions, pairs, url, until_end, durability)
-        summary = Summary()
-        for counts in _workers(job, processes):
-            summary.merge(counts)
+        job = Job(
+            definitions,
+            pairs,
+            url,
+            until_end,
+            Durability(durability),
+            patience_s=_seconds(retry_for),
+            letters_kept=dead_letters_kept,
+            state=state,
+            rebuild=rebuild,
+        )
+        summary = run_worker(job) if processes == 1 else Processes(job, processes).run()
     for line in summary.lines():
         click.echo(line)
-    if summary.counts["read"] > summary.counts["applied"]:
+    if summary.has_letters:
         click.echo("rejected events: featurestore dead-letters list " + definitions, err=True)
 
 
@@ -78,37 +115,8 @@ def _pair(source: str) -> tuple[str, str]:
     return stream, uri
 
 
-def _workers(job: Any, processes: int) -> list[Any]:
-    """Run the workers of a job; one runs here, several run as processes that share nothing."""
-    from flows.main import run_worker  # noqa: PLC0415
-
-    if processes == 1:
-        return [run_worker(job)]
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(processes) as pool:
-        results = [pool.apply_async(_worker, (job, n, processes)) for n in range(processes)]
-        outcomes = [_patiently(result) for result in results]
-    failed = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    if failed:
-        raise FeatureStoreError(failed[0])
-    return outcomes
-
-
-def _patiently(result: Any) -> Any:
-    """Wait for a worker; a Ctrl-C has reached it too, and it ends by itself."""
-    while True:
-        try:
-            return result.get()
-        except KeyboardInterrupt:
-            continue
-
-
-def _worker(job: Any, worker: int, workers: int) -> Any:
-    """Run one worker; its failure travels as text."""
-    from flows.main import run_worker  # noqa: PLC0415
-
+def _seconds(duration: str) -> float:
     try:
-        return run_worker(job, worker, workers)
-    except FeatureStoreError as error:
-        sys.stderr.flush()
-        return str(error)
+        return duration_us(duration) / 1e6
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--retry-for") from error

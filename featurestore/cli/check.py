@@ -1,0 +1,82 @@
+"""``featurestore check``: whether definitions are right, and what they define."""
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from featurestore.cli.options import definitions
+from featurestore.definitions.catalog import Catalog, load
+from featurestore.definitions.service import FeatureService
+from featurestore.definitions.stream import Stream
+from featurestore.definitions.view import FeatureView
+from featurestore.instants import duration_text
+
+
+@click.command()
+@definitions
+def check(definitions: str) -> None:
+    """Validate the definitions in DEFS, and print what they define.
+
+    Prints all problems at once and exits with 1 where there are any. Opens no store and reads no
+    event.
+
+    \b
+    Example:
+      featurestore check features.py
+    """  # noqa: D301 - click's mark for a paragraph to leave as it is
+    catalog = load(definitions)
+    console = Console(highlight=False)
+    for stream in catalog.streams.values():
+        console.print(_stream(stream, catalog.views_of(stream.name)))
+    for service in catalog.services.values():
+        console.print(_service(service))
+    click.echo(_summary(catalog))
+
+
+def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
+    """Draw a stream with its columns and its views, and a line per measure."""
+    facts = [f"event time {stream.event_time}"]
+    facts += [f"id {stream.event_id}"] if stream.event_id else []
+    tree = Tree(f"stream [bold]{escape(stream.name)}[/]  {escape(', '.join(facts))}")
+    columns = (f"{c.name} {c.kind}{'?' if c.nullable else ''}" for c in stream.columns.values())
+    tree.add(escape("columns " + ", ".join(columns)))
+    for view in views:
+        branch = tree.add(f"view [bold]{escape(view.name)}[/]  {escape(_windows(view))}")
+        for name, measure in view.features.items():
+            kind = next(f.kind for f in view.outputs if f.measure_name == name)
+            branch.add(escape(f"{name} = {measure}  {kind}"))
+    return tree
+
+
+def _windows(view: FeatureView) -> str:
+    windows = ", ".join(window.name for window in view.parsed_windows)
+    offset = view.parsed_windows[0].offset_us
+    until = f", up to {duration_text(offset)} ago" if offset else ""
+    where = f", where {view.where}" if view.where is not None else ""
+    return f"by {', '.join(view.entity.keys)} over {windows}{until}{where}"
+
+
+def _service(service: FeatureService) -> Tree:
+    keys = ", ".join(f"{key} {kind}" for key, kind in service.keys.items())
+    tree = Tree(f"service [bold]{escape(service.name)}[/]  by {escape(keys)}")
+    for view in service.views:
+        names = [served.name for served in service.served if served.view is view]
+        tree.add(escape(f"{view.name}: {', '.join(names)}"))
+    return tree
+
+
+def _summary(catalog: Catalog) -> str:
+    """Count what there is.
+
+    >>> _summary(Catalog({}, {}, {}, {}))
+    'good: 0 streams, 0 views, 0 features, 0 services'
+    """
+    features = sum(len(view.outputs) for view in catalog.views.values())
+    counts = {
+        "stream": len(catalog.streams),
+        "view": len(catalog.views),
+        "feature": features,
+        "service": len(catalog.services),
+    }
+    return "good: " + ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())

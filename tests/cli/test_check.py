@@ -1,0 +1,34 @@
+"""``check``: what definitions hold."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+def test_it_shows_streams_views_features_and_services(
+    featurestore: Command, features: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    done = featurestore("check", features)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "stream payments  event time paid_at",
+        "├── columns user_id str, country str, amount float, note str?, paid_at datetime",
+        "└── view spending  by user_id, country over 1h, 24h, up to 7d ago, where (amount > 0)",
+        "    ├── payments = count()  int",
+        "    ├── spent = total(amount)  float",
+        "    └── note = last(note)  str",
+        "service fraud_v1  by user_id str, country str",
+        "└── spending: spent_1h, payments_24h",
+        "good: 1 stream, 1 view, 6 features, 1 service",
+    ]
+    assert not (tmp_path / ".featurestore").exists(), "it opened a store"
+
+
+def test_the_example_is_good(featurestore: Command) -> None:
+    done = featurestore("check", "examples.flights.features")
+    assert done.code == 0
+    assert done.out.endswith("good: 1 stream, 4 views, 42 features, 1 service\n")
