@@ -1,0 +1,116 @@
+"""kill -9 of every process at random moments: afterwards every count and sum is right.
+
+`python -m pytest tests/faults --long -s` kills more than a hundred times.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Server
+from tests.faults.processes import Flow, kill
+from tests.faults.taps import Taps, differences, write_definitions
+
+AOF = ("--appendonly", "yes", "--appendfsync")
+DEDUPE = ', dedupe="24h"'
+
+
+@dataclass
+class Figures:
+    kills: int = 0
+    recovery_s: float = 0.0
+
+    def report(self, what: str, events: int, lost: int, doubled: int) -> None:
+        print(
+            f"\n{what}: kills survived {self.kills}, events {events}, lost {lost}, "
+            f"doubled {doubled}, slowest recovery {self.recovery_s:.1f} s"
+        )
+
+
+def run_to_the_end(folder: Path, definitions: Path, server: Server, *options: str) -> float:
+    started = time.monotonic()
+    code, _, err = Flow(folder, definitions, server.url, "--until-end", *options).wait(120)
+    assert code == 0, err
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("sync", ["everysec", "always"])
+def test_flows_and_servers_are_killed_and_every_event_counts_once(
+    tmp_path: Path, sync: str, *, long: bool
+) -> None:
+    draw, taps, figures = random.Random(sync), Taps(1, duplicates=0.05), Figures()
+    server = Server(tmp_path, *AOF, sync)
+    definitions = write_definitions(tmp_path, DEDUPE)
+    source = tmp_path / "taps.jsonl"
+    options = ("--source", f"taps={source}")
+    try:
+        while figures.kills < (60 if long else 3):
+            with source.open("ab") as file:
+                file.write(taps.lines(3000))
+            flow = Flow(tmp_path, definitions, server.url, "--until-end", *options)
+            time.sleep(draw.uniform(0.8, 2.2))
+            if figures.kills % 2:
+                server.kill()
+                server.start()
+                _, _, err = flow.wait(90)
+                assert flow.process.returncode == 0, err
+                figures.kills += 1
+            else:
+                figures.kills += kill(flow.process.pid)
+                flow.wait()
+        figures.recovery_s = run_to_the_end(tmp_path, definitions, server, *options)
+        lost, doubled = differences(definitions, server.url, taps.sent)
+        figures.report(f"flow and server, appendfsync {sync}", len(taps.sent), lost, doubled)
+        assert (lost, doubled) == (0, 0)
+    finally:
+        server.kill()
+
+
+def test_workers_are_killed_and_started_again_by_their_parent(
+    tmp_path: Path, *, long: bool
+) -> None:
+    draw, taps, figures = random.Random(7), Taps(2), Figures()
+    server = Server(tmp_path)
+    definitions = write_definitions(tmp_path)
+    files = [tmp_path / f"taps-{n}.jsonl" for n in range(2)]
+    options = ("--source", f"taps={tmp_path}/taps-*.jsonl", "--processes", "2")
+    try:
+        while figures.kills < (50 if long else 2):
+            for file in files:
+                with file.open("ab") as end:
+                    end.write(taps.lines(20_000 if long else 4_000))
+            flow = Flow(tmp_path, definitions, server.url, "--until-end", *options)
+            while flow.process.poll() is None and figures.kills < (50 if long else 2):
+                time.sleep(draw.uniform(1.0, 2.5))
+                workers = flow.workers()
+                figures.kills += bool(workers) and kill(draw.choice(workers))
+            code, _, err = flow.wait(90)
+            assert code == 0, err
+            assert figures.kills == 0 or "worker" in err
+        figures.recovery_s = run_to_the_end(tmp_path, definitions, server, *options)
+        lost, doubled = differences(definitions, server.url, taps.sent)
+        figures.report("workers", len(taps.sent), lost, doubled)
+        assert (lost, doubled) == (0, 0)
+    finally:
+        server.kill()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    definitions = write_definitions(tmp_path)
+    try:
+        flow = Flow(tmp_path, definitions, server.url, "--processes", "2")
+        until = time.monotonic() + 20
+        while not (workers := flow.workers()):  # one has no partition to read and ends
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(1.0)
+        flow.kill()
+        while any(Path(f"/proc/{pid}").exists() for pid in workers):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        server.kill()
