@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from featurestore.errors import StoreBusy, StoreUnreachable
+from featurestore.errors import StoreBusy, StoreUnreachable, without_password
 from flows.stop import Stop
 
 FIRST_CONTACT_SECONDS = 5.0
@@ -18,14 +18,15 @@ class Progress(Protocol):
 
     url: str
     flushes: int
+    met: bool
 
 
 @dataclass
 class Patience:
     """Tries again while the store is away: loading, restarting, out of memory, failing over.
 
-    An outage ends with the next flush that is committed. Before the first one a store that cannot
-    be reached is more likely a wrong URL, so patience is short then.
+    An outage ends with the next flush that is committed. A store that was never met is more likely
+    a wrong URL, so patience is short then.
 
     Attributes:
         limit_s: How long an outage may be.
@@ -45,7 +46,8 @@ class Patience:
 
         Args:
             run: What to do; it can be done again after an error.
-            progress: Whose flushes tell whether it got anywhere.
+            progress: Whose flushes tell whether it got anywhere, and that knows whether it ever met
+                the store.
 
         Raises:
             StoreUnreachable: The store was away for longer than the limit.
@@ -66,13 +68,15 @@ class Patience:
     def _notice(self, error: Exception, progress: Progress) -> None:
         if self._since is None or progress.flushes > self._flushes:
             self._since, self._tries, self._flushes = self.now(), 0, progress.flushes
-            text = f"{error}; nothing is lost, trying again for {self._limit(progress):g} s"
+            url = without_password(progress.url)
+            cause = str(error) if url in str(error) else f"{url}: {error}"
+            text = f"{cause}; nothing is lost, trying again for {self._limit(progress):g} s"
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
         self._tries += 1
 
     def _limit(self, progress: Progress) -> float:
-        return self.limit_s if progress.flushes else min(self.limit_s, FIRST_CONTACT_SECONDS)
+        return self.limit_s if progress.met else min(self.limit_s, FIRST_CONTACT_SECONDS)
 
     def _is_over(self, progress: Progress) -> bool:
         assert self._since is not None

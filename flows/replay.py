@@ -1,6 +1,7 @@
 """Replaying dead letters: the same steps and the same commit as for any event, in a plain loop."""
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -86,19 +87,19 @@ class Replay:
             after, _ = writer.take_over({self.stream.name: [partition]})[
                 self.stream.name, partition
             ]
-            read, frontier = after or 0, self._frontier()
+            read = after or 0
             while letters := replays.letters(number, read, PAGE):
-                writer.add(self._chunk(catalog, letters, partition, frontier, writer))
+                writer.add(self._chunk(catalog, letters, partition, writer))
                 read = letters[-1].number
             writer.finish()
-        replays.end(number)
+            replays.end(number)
+            writer.release(self.stream.name, partition)
 
     def _chunk(
         self,
         catalog: Catalog,
         letters: list[Taken],
         partition: str,
-        frontier: Frontier,
         writer: Writer,
     ) -> Chunk:
         numbers = [letter.number for letter in letters]
@@ -106,18 +107,24 @@ class Replay:
         block = Block(self.stream.name, partition, documents, numbers[-1], self.clock())
         horizon = max((v.horizon_us for v in catalog.views_of(self.stream.name)), default=2**60)
         judge, past = Judge(self.stream, horizon), writer.pasts[self.stream.name, partition]
+        frontier = self._frontier({letter.partition for letter in letters})
         chunk = decode(block, Decoder(self.stream), judge, frontier, past)
         places = {letter.number: (letter.partition, letter.offset) for letter in letters}
         return replace(chunk, places=places)
 
-    def _frontier(self) -> Frontier:
-        """Return how far the slowest partition of the stream has come: what letters are judged by.
+    def _frontier(self, partitions: AbstractSet[str]) -> Frontier:
+        """Return how far the slowest of some partitions has come: what letters are judged by.
 
         The letters themselves move it only by what a batch of neighbours agrees on.
         """
         with closing(Wire(self.url)) as wire:
-            found = wire.ask(b"HVALS", watermarks_key(self.stream.name))
+            found = wire.ask(b"HGETALL", watermarks_key(self.stream.name))
         assert isinstance(found, list)
-        marks = [Frontier.decode(mark.decode().partition(" ")[2]) for mark in found]
+        ends = tuple(f"/{partition}" for partition in partitions)
+        marks = [
+            Frontier.decode(mark.decode().partition(" ")[2])
+            for name, mark in zip(found[::2], found[1::2], strict=True)
+            if f"/{name.decode()}".endswith(ends)
+        ]
         reached = [mark.reached_us for mark in marks if mark.reached_us > UNKNOWN]
         return Frontier(min(reached)) if reached else Frontier()

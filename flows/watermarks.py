@@ -57,5 +57,9 @@ class Watermarks:
         words = [word for name in behind for word in (name, mark)]
         return [pack(b"HSET", watermarks_key(self.stream), *words)] if words else []
 
+    def drop(self, partition: str) -> list[bytes]:
+        """Return the command that forgets a partition."""
+        return [pack(b"HDEL", watermarks_key(self.stream), *self._fields(partition))]
+
     def _fields(self, partition: str) -> list[bytes]:
         return [watermark_field(v, partition) for v in self.views] or [partition.encode()]

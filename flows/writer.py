@@ -12,9 +12,16 @@ from dataclasses import dataclass, field
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.view import FeatureView
 from featurestore.instants import MILLISECOND
+from featurestore.storage.commands import pack
 from featurestore.storage.commit import Durability, Unit, new_owner
 from featurestore.storage.identity import store_id
-from featurestore.storage.keys import source_field, stream_tag
+from featurestore.storage.keys import (
+    fence_key,
+    judged_key,
+    progress_key,
+    source_field,
+    stream_tag,
+)
 from featurestore.storage.survival import survival
 from featurestore.storage.wire import Wire
 from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
@@ -52,6 +59,12 @@ class Writer:
         letters_kept: How many dead letters of a stream are kept.
         steady: Returns a clock that never jumps.
         stores: Remembers which store was committed to.
+
+    Attributes:
+        summary: Counts what was committed.
+        pasts: What was decided about each partition, (stream, name), before it was taken over.
+        flushes: How many flushes were committed.
+        met: Whether it has taken over anything yet.
     """
 
     catalog: Catalog
@@ -66,6 +79,7 @@ class Writer:
     summary: Summary = field(default_factory=Summary)
     pasts: dict[tuple[str, str], Past] = field(default_factory=dict)
     flushes: int = 0
+    met: bool = False
     _control: Wire = field(init=False)
     _store: str = ""
     _open: list[Wire] = field(default_factory=list)
@@ -115,6 +129,7 @@ class Writer:
             self.pasts |= {(stream, partition): past for partition, past in made.items()}
             positions |= {(stream, partition): at for partition, at in resumes.items()}
         self._begin_anew()
+        self.met = True
         return positions
 
     def add(self, chunk: Chunk) -> None:
@@ -169,6 +184,23 @@ class Writer:
         for wire in self._open:
             wire.close()
         self._open = []
+
+    def release(self, stream: str, partition: str) -> None:
+        """Let go of a partition that will never be read again, and of what is known about it.
+
+        Cost: one round trip.
+        """
+        source = source_field(stream, partition)
+        commands = [
+            pack(b"HDEL", key(tag), source)
+            for tag in self._tags(stream)
+            for key in (progress_key, fence_key)
+        ]
+        commands += self._watermarks[stream].drop(partition)
+        commands.append(pack(b"HDEL", judged_key(stream), partition.encode()))
+        self._control.send(commands)
+        for _ in commands:
+            self._control.read()
 
     def _connected(self) -> Wire:
         self._open.append(Wire(self.url))

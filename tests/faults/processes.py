@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +33,7 @@ class Flow:
         except subprocess.TimeoutExpired:
             self.process.kill()
             out, err = self.process.communicate()
-            raise AssertionError(f"it did not end: {out}{err}") from None
+            pytest.fail(f"it did not end: {out}{err}")
         return self.process.returncode, out, err
 
     def workers(self) -> list[int]:

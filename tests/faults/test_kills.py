@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import pytest
+import redis
 
 from tests.conftest import Server
 from tests.faults.processes import Flow, kill
@@ -47,7 +49,7 @@ def test_flows_and_servers_are_killed_and_every_event_counts_once(
     source = tmp_path / "taps.jsonl"
     options = ("--source", f"taps={source}")
     try:
-        while figures.kills < (60 if long else 3):
+        while figures.kills < (60 if long else 2):
             with source.open("ab") as file:
                 file.write(taps.lines(3000))
             flow = Flow(tmp_path, definitions, server.url, "--until-end", *options)
@@ -78,12 +80,12 @@ def test_workers_are_killed_and_started_again_by_their_parent(
     files = [tmp_path / f"taps-{n}.jsonl" for n in range(2)]
     options = ("--source", f"taps={tmp_path}/taps-*.jsonl", "--processes", "2")
     try:
-        while figures.kills < (50 if long else 2):
+        while figures.kills < (50 if long else 1):
             for file in files:
                 with file.open("ab") as end:
                     end.write(taps.lines(20_000 if long else 4_000))
             flow = Flow(tmp_path, definitions, server.url, "--until-end", *options)
-            while flow.process.poll() is None and figures.kills < (50 if long else 2):
+            while flow.process.poll() is None and figures.kills < (50 if long else 1):
                 time.sleep(draw.uniform(1.0, 2.5))
                 workers = flow.workers()
                 figures.kills += bool(workers) and kill(draw.choice(workers))
@@ -112,5 +114,29 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         while any(Path(f"/proc/{pid}").exists() for pid in workers):
             assert time.monotonic() < until
             time.sleep(0.05)
+    finally:
+        server.kill()
+
+
+def test_a_signal_ends_all_workers_with_everything_committed(tmp_path: Path) -> None:
+    server, taps = Server(tmp_path), Taps(3)
+    definitions = write_definitions(tmp_path)
+    try:
+        flow = Flow(tmp_path, definitions, server.url, "--processes", "2")
+        with redis.Redis.from_url(server.url) as client:
+            until = time.monotonic() + 30
+            while not client.hlen("{fs:taps}!watermarks"):
+                assert time.monotonic() < until
+                for event in taps.events(20):
+                    client.xadd("{fs:taps}!events", {"event": orjson.dumps(event)})
+                time.sleep(0.1)
+        flow.process.terminate()
+        code, out, err = flow.wait()
+        assert code == 0, err
+        read = int(out.partition("read ")[2].split()[0])
+        with redis.Redis.from_url(server.url) as client:
+            assert read == int(client.hget("{fs:taps}!counts", "read"))
+            assert 0 < read <= len(taps.sent)
+        assert differences(definitions, server.url, taps.sent[:read]) == (0, 0)
     finally:
         server.kill()

@@ -1,6 +1,6 @@
 """Stores that go away, refuse, stall, fill up or come back empty: nothing lost, nothing doubled."""
 
-import random
+import os
 import resource
 import signal
 import threading
@@ -17,7 +17,7 @@ from featurestore.storage.commit import Durability
 from flows.main import Job, run_worker
 from flows.summary import Summary
 from tests.conftest import Server
-from tests.faults.processes import Flow, later
+from tests.faults.processes import Flow, later, resident_bytes
 from tests.faults.proxy import Proxy, cutting
 from tests.faults.taps import Taps, differences, write_definitions
 from tests.faults.trickle import Trickle
@@ -71,7 +71,7 @@ class Stream:
         return differences(self.definitions, url, self.taps.sent)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_connections_are_cut_in_the_middle(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str], seed: int, *, long: bool
 ) -> None:
@@ -79,16 +79,16 @@ def test_connections_are_cut_in_the_middle(
         store(),
         Stream(tmp_path, seed, 60_000 if long else 5000, options=', dedupe="24h"'),
     )
-    proxy = Proxy(server.port, cutting(seed, 200 if long else 12, 90_000))
+    proxy = Proxy(server.port, cutting(seed, 200 if long else 8, 300_000))
     try:
         summary = stream.run(proxy.url)
     finally:
         proxy.close()
     print(f"\nconnections cut {proxy.cuts}, events {len(stream.taps.sent)}")
-    assert proxy.cuts >= 5
+    assert proxy.cuts >= 4
     assert stream.wrong(server.url) == (0, 0)
     assert summary.counts["read"] == len(stream.taps.sent)
-    assert f"{proxy.url}: cannot reach the store" in capsys.readouterr().err
+    assert f"cannot reach the store at {proxy.url}" in capsys.readouterr().err
 
 
 def test_a_server_that_restarts_is_waited_for(
@@ -280,22 +280,27 @@ def test_a_store_slower_than_the_stream_holds_the_stream_back(
     tmp_path: Path, store: Store, *, long: bool
 ) -> None:
     """Its memory stays flat, and no event is dropped."""
-    server, stream = store(), Stream(tmp_path, 10, 30_000)
-    flow = Flow(tmp_path, stream.definitions, server.url, "--source", f"taps={stream.file}")
-    seconds, sizes, draw = (1800 if long else 4), list[int](), random.Random(0)
-    with redis.Redis.from_url(server.url) as client:
-        until = None
-        while flow.process.poll() is None and (until is None or time.monotonic() < until):
-            if client.hlen("{fs:taps}!watermarks"):
-                until = until or time.monotonic() + seconds
-                sizes.append(flow.resident_bytes())
-                if long:
-                    stream.more(500)
-            client.execute_command("CLIENT", "PAUSE", draw.randrange(50, 300), "WRITE")
-            time.sleep(0.3)
-    code, _, err = flow.wait(120)
-    assert code == 0, err
+    server, stream, sizes = store(), Stream(tmp_path, 10, 15_000), list[int]()
+    until, done = time.monotonic() + (1800 if long else 0), threading.Event()
+
+    def pausing() -> None:
+        with redis.Redis.from_url(server.url) as client:
+            while not done.wait(0.15):
+                client.execute_command("CLIENT", "PAUSE", 100, "WRITE")
+                sizes.append(resident_bytes(os.getpid()))
+
+    thread = threading.Thread(target=pausing)
+    thread.start()
+    try:
+        stream.run(server.url, pause_s=0.0)
+        while time.monotonic() < until:
+            stream.more(15_000)
+            stream.run(server.url, pause_s=0.0)
+    finally:
+        done.set()
+        thread.join()
+    grown = (max(sizes) - sizes[len(sizes) // 4]) / 1e6
+    print(f"\nsoak: {len(stream.taps.sent)} events, {len(sizes)} looks, grown by {grown:.0f} MB")
+    assert len(sizes) > 5
+    assert grown < (200 if long else 50)  # what it remembers of the events sent is in the former
     assert stream.wrong(server.url) == (0, 0)
-    grown = (max(sizes) - sizes[0]) / 1e6 if sizes else 0.0
-    print(f"\nsoak: {len(stream.taps.sent)} events, grown by {grown:.0f} MB")
-    assert grown < 80

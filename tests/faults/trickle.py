@@ -1,7 +1,8 @@
 """A source that is slow on purpose, so that something can happen while it is read."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from featurestore.contracts.block import Block, JsonLines
@@ -29,14 +30,14 @@ class Trickle:
 class TricklePartition:
     source: Trickle
     at: int
-    _data: bytes = field(default=b"")
 
     def __post_init__(self) -> None:
-        self._data = Path(self.source.path).read_bytes()
+        self._file = Path(self.source.path).open("rb")  # noqa: SIM115 - `close` closes it
+        self._file.seek(self.at)
 
     def next_block(self, wait_ms: int) -> Block:
         time.sleep(self.source.pause_s)
-        lines = self._data[self.at :].splitlines(keepends=True)[:LINES]
+        lines = list(islice(self._file, LINES))
         now_us, start = time.time_ns() // 1000, self.at
         if not lines:
             return Block(
@@ -47,4 +48,4 @@ class TricklePartition:
         return Block(self.source.stream, self.source.path, events, events.end, now_us)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        self._file.close()
