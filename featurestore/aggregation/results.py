@@ -1,59 +1,119 @@
-"""Results: from a merged state to the value of a measure."""
+"""Results: from merged states to the values that are answered."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from featurestore.aggregation.accumulators import State
-from featurestore.aggregation.accumulators.accumulator import Input
-from featurestore.aggregation.accumulators.distinct import estimate
-from featurestore.aggregation.arrays import NULL, Floats, Ragged, Values
-from featurestore.definitions.measure import Aggregation, Measure
+from featurestore.aggregation.arrays import NULL, Ints, Ragged, Values, empty_like, missing
+from featurestore.aggregation.computed import Cells, Computed, Map, Result
+from featurestore.aggregation.kernels import KERNELS
+from featurestore.definitions.contract import Kind
+from featurestore.instants import day_text, instant_text
+
+Item = int | float | bool | str
+Value = Item | list[Item] | dict[str, int] | None
+Shape = tuple[int, int]  # windows, rows
 
 
-def result_of(measure: Measure, of: Input | None, state: State) -> Values:
-    """Return the value of a measure for each state, missing where it has none.
+def result_of(of: Computed, cells: Cells) -> Result:
+    """Return the value of a measure for each cell, missing where it has none.
 
     A float that is not finite, such as a total beyond the range of floats, is missing.
     """
-    if of is None:
-        return _plain(state, "n")
-    match measure.aggregation:
-        case Aggregation.COUNT:
-            return _plain(state, of.counted)
-        case Aggregation.DISTINCT:
-            sets = state[f"{of.name}.hashes"]
-            assert isinstance(sets, Ragged)
-            return np.where(sets.lengths == 0, NULL, estimate(sets))
-        case Aggregation.TOTAL:
-            return _total(state, of)
-        case Aggregation.MEAN:
-            return _mean(state, of, f"{of.name}.sum")
-        case Aggregation.STD:
-            return np.sqrt(_mean(state, of, f"{of.name}.m2"))
-        case Aggregation.MINIMUM:
-            return _plain(state, f"{of.name}.min")
-        case Aggregation.MAXIMUM:
-            return _plain(state, f"{of.name}.max")
-        case Aggregation.FIRST | Aggregation.LAST:
-            return _plain(state, f"{of.name}.{measure.aggregation}")
+    parts = [result_of(part, cells) for part in of.parts]
+    return KERNELS[of.measure.aggregation].result(of, cells, parts)
 
 
-def _plain(state: State, name: str) -> Values:
-    values = state[name]
-    assert isinstance(values, np.ndarray)
-    return values
+def written(
+    result: Result, of: Computed, places: Ints, shape: Shape, words: Sequence[bytes]
+) -> list[list[Value]]:
+    """Return a measure's values as Python has them: for each window one for each row.
+
+    Args:
+        result: The values of some cells.
+        of: The measure.
+        places: Which cells these are, counted window by window; the others have no events.
+        shape: How many windows and rows there are.
+        words: What the codes of texts stand for.
+    """
+    if isinstance(result, np.ndarray):
+        columns = spread(result, of.kind, places, shape, words)
+        if of.counts:
+            return [[of.zero if v is None else v for v in column] for column in columns]
+        return columns
+    assert of.items is not None
+    if isinstance(result, Map):
+        return _placed(_maps(result, of.items, words), places, shape)
+    return _placed(_lists(result, of.items, words), places, shape)
 
 
-def _total(state: State, of: Input) -> Values:
-    counts, sums = _plain(state, of.counted), _plain(state, f"{of.name}.sum")
-    if sums.dtype == np.float64:
-        return _finite(np.where(counts == 0, np.nan, sums))
-    return np.where(counts == 0, NULL, sums)
+def spread(
+    values: Values, kind: Kind, places: Ints, shape: Shape, words: Sequence[bytes] = ()
+) -> list[list[Value]]:
+    """Return the values of some cells as Python has them, None in all others."""
+    whole = empty_like(values, shape[0] * shape[1])
+    whole[places] = values
+    absent = missing(whole).reshape(shape)
+    plain = _of_kind(whole.reshape(shape), kind, words)
+    if absent.any():
+        for window, row in np.argwhere(absent).tolist():
+            plain[window][row] = None
+    return plain
 
 
-def _mean(state: State, of: Input, summed: str) -> Floats:
-    counts, sums = _plain(state, of.counted), _plain(state, summed)
-    return _finite(np.where(counts <= 0, np.nan, sums / np.maximum(counts, 1)))
+def _of_kind(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Value]]:
+    if kind is Kind.TEXT:
+        texts = [*(word.decode() for word in words), None]
+        places = np.where(values == NULL, len(words), values).astype(np.int64)
+        return [[texts[place] for place in row] for row in places.tolist()]
+    if kind is Kind.BOOL:
+        truths: list[list[Value]] = (values != 0).tolist()
+        return truths
+    numbers: list[list[Value]] = values.tolist()
+    return numbers
 
 
-def _finite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, np.nan)
+def _placed(values: Sequence[Value], places: Ints, shape: Shape) -> list[list[Value]]:
+    windows: list[list[Value]] = [[None] * shape[1] for _ in range(shape[0])]
+    for place, value in zip(places.tolist(), values, strict=True):
+        windows[place // shape[1]][place % shape[1]] = value
+    return windows
+
+
+def _lists(lists: Ragged, items: Kind, words: Sequence[bytes]) -> list[Value]:
+    """Return each list, None for one that is empty."""
+    values = _items(lists, items, words)
+    ends = np.cumsum(lists.lengths).tolist()
+    return [
+        values[end - size : end] or None
+        for end, size in zip(ends, lists.lengths.tolist(), strict=True)
+    ]
+
+
+def _maps(of: Map, keys: Kind, words: Sequence[bytes]) -> list[Value]:
+    """Return each map from text to count, None for one that is empty."""
+    names = [_KEYS.get(keys, str)(key) for key in _items(of.keys, keys, words)]
+    pairs = list(zip(names, of.counts.numbers.tolist(), strict=True))
+    ends = np.cumsum(of.keys.lengths).tolist()
+    return [
+        dict(pairs[end - size : end]) or None
+        for end, size in zip(ends, of.keys.lengths.tolist(), strict=True)
+    ]
+
+
+_KEYS: dict[Kind, Callable[[Item], str]] = {Kind.BOOL: lambda value: "true" if value else "false"}
+_TEXTS: dict[Kind, Callable[[int], str]] = {Kind.DATETIME: instant_text, Kind.DATE: day_text}
+
+
+def _items(lists: Ragged, kind: Kind, words: Sequence[bytes]) -> list[Item]:
+    numbers = lists.numbers.tolist()
+    if kind is Kind.TEXT:
+        return [words[code].decode() for code in numbers]
+    if kind is Kind.BOOL:
+        return [number != 0 for number in numbers]
+    text = _TEXTS.get(kind)
+    try:
+        return numbers if text is None else [text(number) for number in numbers]
+    except OverflowError as error:
+        msg = f"a row holds a {kind.value} beyond the calendar: it is damaged"
+        raise ValueError(msg) from error

@@ -11,24 +11,42 @@ The empty state is a state like any other: no events, all values missing.
 """
 
 from featurestore.aggregation.accumulators.accumulator import Accumulator, State, StateField, Wire
+from featurestore.aggregation.accumulators.best import Best
 from featurestore.aggregation.accumulators.counting import Counting
+from featurestore.aggregation.accumulators.decayed import Decayed
 from featurestore.aggregation.accumulators.deviation import Deviation
 from featurestore.aggregation.accumulators.distinct import Distinct
 from featurestore.aggregation.accumulators.edges import First, Last
 from featurestore.aggregation.accumulators.extremes import Maximum, Minimum
+from featurestore.aggregation.accumulators.lists import Extreme, Timed
+from featurestore.aggregation.accumulators.moments import CoMoment, FourthMoment, ThirdMoment
+from featurestore.aggregation.accumulators.own import Own
+from featurestore.aggregation.accumulators.ranks import Ranks
 from featurestore.aggregation.accumulators.summing import Summing
+from featurestore.aggregation.accumulators.tally import Bins, Tally
 
 __all__ = [
     "Accumulator",
+    "Best",
+    "Bins",
+    "CoMoment",
     "Counting",
+    "Decayed",
     "Deviation",
     "Distinct",
+    "Extreme",
     "First",
+    "FourthMoment",
     "Last",
     "Maximum",
     "Minimum",
+    "Own",
+    "Ranks",
     "State",
     "StateField",
     "Summing",
+    "Tally",
+    "ThirdMoment",
+    "Timed",
     "Wire",
 ]

@@ -1,8 +1,11 @@
 """What an accumulator is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
+
+import numpy as np
 
 from featurestore.aggregation.arrays import Ints, Ragged, Values
 from featurestore.aggregation.groups import Groups
@@ -16,7 +19,22 @@ class Wire(StrEnum):
     INT = "int"
     FLOAT = "float"
     TEXT = "text"  # a length in the record, the bytes in the frame's heap
-    RAGGED = "ragged"  # a number of 64-bit words in the record, the words in the heap
+    RAGGED = "ragged"  # how many bytes in the record, 64-bit words in the heap: hashes
+    INTS = "ints"  # the same, the words are ints
+    FLOATS = "floats"  # the same, the words are floats
+    SIZES = "sizes"  # the same, the words are the sizes of the texts in the next field
+    TEXTS = "texts"  # how many bytes in the record, texts end to end in the heap
+    BYTES = "bytes"  # the same, bytes that only their accumulator can read
+
+    @property
+    def on_heap(self) -> bool:
+        """Whether values stand behind the records of a frame."""
+        return self not in {Wire.INT, Wire.FLOAT}
+
+    @property
+    def has_words(self) -> bool:
+        """Whether a value is a list of 64-bit words."""
+        return self in {Wire.RAGGED, Wire.INTS, Wire.FLOATS, Wire.SIZES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +66,18 @@ class Input:
 
 
 class Accumulator(Protocol):
-    """One statistic over one input; see the package for its laws."""
+    """One statistic over some inputs; see the package for its laws."""
 
     @property
-    def of(self) -> Input:
+    def inputs(self) -> "tuple[Input, ...]":
         """What it is a statistic of."""
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """The columns of its state."""
 
-    def lift(self, at: Ints, values: Values) -> State:
-        """Return the state of each event, from its time and its value."""
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:
+        """Return the state of each event, from its time and its inputs."""
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Return the state of each group.
@@ -69,3 +87,29 @@ class Accumulator(Protocol):
             groups: Which records belong together.
             merged: What the accumulators before this one have made of the groups.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class OfOne:
+    """A statistic over one input."""
+
+    of: Input
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What it is a statistic of."""
+        return (self.of,)
+
+
+def plain(state: State, name: str) -> Values:
+    """Return a column of a state that has one number per record."""
+    values = state[name]
+    assert isinstance(values, np.ndarray)
+    return values
+
+
+def ragged(state: State, name: str) -> Ragged:
+    """Return a column of a state that has a list per record."""
+    lists = state[name]
+    assert isinstance(lists, Ragged)
+    return lists

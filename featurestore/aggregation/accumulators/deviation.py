@@ -5,32 +5,31 @@ of Chan, Golub and LeVeque (1979) for many parts at once, with the correction of
 algorithm (1983): a part's deviation is that within it, plus that of its mean from the whole's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from featurestore.aggregation.accumulators.accumulator import Input, State, StateField, Wire
+from featurestore.aggregation.accumulators.accumulator import Input, OfOne, State, StateField, Wire
 from featurestore.aggregation.arrays import Floats, Ints, Values
 from featurestore.aggregation.groups import Groups
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(OfOne):
     """The sum of squared deviations from the mean; needs the count and the sum beside it.
 
     State: one float.
     """
-
-    of: Input
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """One sum of squared deviations."""
         return (StateField(f"{self.of.name}.m2", Wire.FLOAT),)
 
-    def lift(self, at: Ints, values: Values) -> State:  # noqa: ARG002 - one value deviates by nothing
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:  # noqa: ARG002 - an event alone
         """Start at 0."""
-        return {f"{self.of.name}.m2": np.zeros(len(values))}
+        return {f"{self.of.name}.m2": np.zeros(len(at))}
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add the deviation within the records to that between their means."""
@@ -46,7 +45,9 @@ class Deviation:
         spread = groups.total(within) + groups.total(counts * apart * apart)
         drift = groups.total(counts * apart)
         total = np.maximum(groups.total(counts), 1)
-        return np.maximum(spread - drift * drift / total, 0.0)
+        deviation = np.maximum(spread - drift * drift / total, 0.0)
+        # Infinite once out of the range of floats, never NaN, which would count as 0 ever after.
+        return np.where(np.isfinite(mean) & np.isfinite(deviation), deviation, np.inf)
 
 
 def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:

@@ -6,12 +6,13 @@ how dense hashes lie, and so how many values there were (Bar-Yossef et al. 2002;
 estimator of Beyer et al. 2007), with a standard error of 1/sqrt(1022) = 3.1 %.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.aggregation.accumulators.accumulator import Input, State, StateField, Wire
+from featurestore.aggregation.accumulators.accumulator import OfOne, State, StateField, Wire
 from featurestore.aggregation.arrays import Floats, Ints, Ragged, Values, missing
 from featurestore.aggregation.groups import Groups
 
@@ -19,18 +20,17 @@ LARGEST_SET = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
+class Distinct(OfOne):
     """The set of different values. State: 8 bytes a value, 8 KiB at most."""
-
-    of: Input
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """One set of hashes."""
         return (StateField(f"{self.of.name}.hashes", Wire.RAGGED),)
 
-    def lift(self, at: Ints, values: Values) -> State:  # noqa: ARG002 - when does not matter
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:  # noqa: ARG002 - when does not matter
         """Make a set of one, or none where the value is missing."""
+        (values,) = columns
         present = ~missing(values)
         return {
             f"{self.of.name}.hashes": Ragged(present.astype(np.int64), _hashes(values[present]))

@@ -4,28 +4,28 @@ Of several values at one instant, first is the smallest and last the largest, so
 in which events arrive changes nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from featurestore.aggregation.accumulators.accumulator import Input, State, StateField, Wire
+from featurestore.aggregation.accumulators.accumulator import Input, OfOne, State, StateField, Wire
 from featurestore.aggregation.arrays import NULL, Ints, Values, empty_like, missing
 from featurestore.aggregation.groups import Groups
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class First(OfOne):
     """The oldest value. State: one value, and its time where values may be missing."""
-
-    of: Input
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """The value, and when it was unless the record's own first instant says so."""
         return _fields(self.of, "first")
 
-    def lift(self, at: Ints, values: Values) -> State:
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:
         """Take the value itself."""
+        (values,) = columns
         return _lift(self.of, "first", at, values)
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:  # noqa: ARG002
@@ -37,18 +37,17 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class Last(OfOne):
     """The newest value. State: one value, and its time where values may be missing."""
-
-    of: Input
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """The value, and when it was unless the record's own last instant says so."""
         return _fields(self.of, "last")
 
-    def lift(self, at: Ints, values: Values) -> State:
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:
         """Take the value itself."""
+        (values,) = columns
         return _lift(self.of, "last", at, values)
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:  # noqa: ARG002

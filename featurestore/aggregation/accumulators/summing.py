@@ -1,40 +1,43 @@
 """The sum of values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from featurestore.aggregation.accumulators.accumulator import Input, State, StateField
+from featurestore.aggregation.accumulators.accumulator import OfOne, State, StateField
 from featurestore.aggregation.arrays import Ints, Values, missing
 from featurestore.aggregation.groups import Groups
 
 
 @dataclass(frozen=True, slots=True)
-class Summing:
+class Summing(OfOne):
     """The sum of an input, oldest record to newest by plain additions.
 
     Ints add up exactly while the sum fits into 64 bits. State: one number.
 
-    >>> from featurestore.aggregation.accumulators import Wire
+    >>> from featurestore.aggregation.accumulators.accumulator import Input, Wire
     >>> spent = Summing(Input("amount", Wire.FLOAT, nullable=False))
-    >>> lifted = spent.lift(np.array([1, 2]), np.array([2.5, 4.0]))
+    >>> lifted = spent.lift(np.array([1, 2]), [np.array([2.5, 4.0])])
     >>> spent.merge(lifted, Groups.of(np.array([0, 0])), {})
     {'amount.sum': array([6.5])}
     """
-
-    of: Input
 
     @property
     def fields(self) -> tuple[StateField, ...]:
         """One sum."""
         return (StateField(f"{self.of.name}.sum", self.of.wire),)
 
-    def lift(self, at: Ints, values: Values) -> State:  # noqa: ARG002 - when does not matter
+    def lift(self, at: Ints, columns: Sequence[Values]) -> State:  # noqa: ARG002 - when does not matter
         """Take the value itself, 0 where it is missing."""
+        (values,) = columns
         return {f"{self.of.name}.sum": np.where(missing(values), 0, values)}
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:  # noqa: ARG002
         """Add up."""
         sums = states[f"{self.of.name}.sum"]
         assert isinstance(sums, np.ndarray)
-        return {f"{self.of.name}.sum": groups.total(sums)}
+        total = groups.total(sums)
+        if total.dtype == np.float64:  # infinite once out of range: NaN would count as 0 ever after
+            total = np.where(np.isnan(total), np.inf, total)
+        return {f"{self.of.name}.sum": total}

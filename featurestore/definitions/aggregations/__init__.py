@@ -1,0 +1,1 @@
+"""The aggregations, one family per file: what the user writes."""

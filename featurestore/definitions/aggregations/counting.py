@@ -1,0 +1,46 @@
+"""count, rate: how many events."""
+
+from datetime import timedelta
+
+from featurestore.definitions.aggregation import Aggregation, always, register
+from featurestore.definitions.contract import Kind
+from featurestore.definitions.expression import Expression
+from featurestore.definitions.measure import Measure, measure
+from featurestore.instants import SECOND, duration_us
+
+COUNT = register(Aggregation("count", always(Kind.INT), counts=True, invertible=True))
+RATE = register(Aggregation("rate", always(Kind.FLOAT), counts=True, invertible=True))
+
+
+def count(of: Expression | str | None = None, *, where: Expression | None = None) -> Measure:
+    """Count events; with a column, those that have a value there. Never null: no events is 0.
+
+    >>> from featurestore.definitions.expression import column
+    >>> print(count(), count("coupon"), count(where=column("amount") > 100))
+    count() count(coupon) count(if((amount > 100), (amount > 100)))
+    """
+    return Measure(COUNT, _counted(of, where))
+
+
+def rate(
+    of: Expression | str | None = None,
+    *,
+    per: str | timedelta = "1s",
+    where: Expression | None = None,
+) -> Measure:
+    """Count events per second, or per any duration, on average over the window. Never null.
+
+    >>> print(rate(per="1m"))
+    rate(per_us=60000000)
+    """
+    try:
+        per_us, problems = duration_us(per), ()
+    except ValueError as error:
+        return Measure(RATE, _counted(of, where), (("per_us", SECOND),), problems=(f"per {error}",))
+    return Measure(RATE, _counted(of, where), (("per_us", per_us),), problems=problems)
+
+
+def _counted(of: Expression | str | None, where: Expression | None) -> tuple[Expression, ...]:
+    if of is None:
+        return () if where is None else (where.otherwise_null(where),)
+    return measure(COUNT, of, where=where).inputs

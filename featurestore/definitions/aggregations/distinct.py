@@ -1,0 +1,17 @@
+"""distinct: how many different values."""
+
+from featurestore.definitions.aggregation import Aggregation, always, register
+from featurestore.definitions.contract import Kind
+from featurestore.definitions.expression import Expression
+from featurestore.definitions.measure import Measure, measure
+
+DISTINCT = register(Aggregation("distinct", always(Kind.INT)))
+
+
+def distinct(of: Expression | str, *, where: Expression | None = None) -> Measure:
+    """Count the different values of a column.
+
+    Exact up to 1,024 different values, then an estimate with a standard error of 3 %.
+    Memory in a tile: 8 bytes per different value, 8 KiB at most.
+    """
+    return measure(DISTINCT, of, where=where)

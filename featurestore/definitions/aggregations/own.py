@@ -1,0 +1,93 @@
+"""own: an aggregation that the user brings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from featurestore.definitions.aggregation import Aggregation, always, register
+from featurestore.definitions.contract import Kind
+from featurestore.definitions.expression import Expression
+from featurestore.definitions.measure import Measure, measure
+
+MOST_INPUTS = 16
+
+OWN_INT, OWN_FLOAT = (
+    register(Aggregation(name, always(kind), numbers=range(MOST_INPUTS)))
+    for name, kind in (("own_int", Kind.INT), ("own_float", Kind.FLOAT))
+)
+
+
+class OwnAggregation(ABC):
+    """An aggregation over columns of numbers, as algebra over arrays.
+
+    The state of events is some numbers, an int or a float each. `insert` gives the state of each
+    single event, `merge` that of each group of states, in whatever order and grouping; the laws are
+    those of addition: merging is associative and commutative, and `empty` changes nothing.
+
+    Attributes:
+        name: Its name. With `version` it says all that decides what a state means: change the
+            version with the code, and rows are computed anew.
+        version: Which version of it this is.
+        empty: The state of no events; an int or a float per name, which says its type.
+        gives: What the result is, int or float.
+
+    >>> import numpy as np
+    >>> class GeometricMean(OwnAggregation):
+    ...     name = "geometric_mean"
+    ...     empty = {"logs": 0.0, "n": 0}
+    ...     def insert(self, at_us, amounts):
+    ...         return {"logs": np.log(amounts), "n": np.ones(len(amounts), int)}
+    ...     def merge(self, states, groups):
+    ...         return {name: groups.total(state) for name, state in states.items()}
+    ...     def result(self, state):
+    ...         return np.exp(state["logs"] / state["n"])
+    >>> print(own(GeometricMean(), "amount"))
+    own_float(amount, own=geometric_mean v1)
+    """
+
+    name: ClassVar[str]
+    empty: ClassVar[Mapping[str, int | float]]
+    version: ClassVar[int] = 1
+    gives: ClassVar[type[int] | type[float]] = float
+
+    @abstractmethod
+    def insert(self, at_us: Any, *columns: Any) -> Mapping[str, Any]:
+        """Return the state of each event; arrays of event times and of each column's values.
+
+        Events in which a value is missing are not among them.
+        """
+
+    @abstractmethod
+    def merge(self, states: Mapping[str, Any], groups: Any) -> Mapping[str, Any]:
+        """Return the state of each group of states.
+
+        Args:
+            states: An array per name of `empty`.
+            groups: Which neighbours belong together: `groups.total(array)`, `.smallest`,
+                `.largest` reduce an array group by group; `groups.ids` has each state's group.
+        """
+
+    @abstractmethod
+    def result(self, state: Mapping[str, Any]) -> Any:
+        """Return the value of each state of one event or more; NaN for none."""
+
+    def __str__(self) -> str:
+        """Say what decides its states."""
+        return f"{self.name} v{self.version}"
+
+
+def own(
+    aggregation: OwnAggregation, *of: Expression | str, where: Expression | None = None
+) -> Measure:
+    """Take an aggregation of one's own over columns of numbers; see `OwnAggregation`."""
+    problems: list[str] = []
+    if not 0 < len(of) <= MOST_INPUTS:
+        problems.append(f"name 1 to {MOST_INPUTS} columns, got {len(of)}")
+    if not isinstance(aggregation, OwnAggregation):
+        problems.append(f"{aggregation!r} is no OwnAggregation: derive its class from that")
+        return measure(OWN_FLOAT, *of, where=where, problems=tuple(problems))
+    if not all(type(v) in (int, float) for v in aggregation.empty.values()):
+        problems.append(f"empty of {aggregation} must have ints and floats only")
+    name = OWN_INT if aggregation.gives is int else OWN_FLOAT
+    parameters = {"own": aggregation}
+    return measure(name, *of, where=where, parameters=parameters, problems=tuple(problems))
