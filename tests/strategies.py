@@ -14,17 +14,45 @@ from pydantic import BaseModel
 from featurestore import (
     Entity,
     FeatureView,
+    Measure,
     Stream,
+    bottom_k,
     column,
+    correlation,
     count,
+    counts_by,
+    covariance,
+    decayed_count,
+    decayed_mean,
+    decayed_total,
     distinct,
+    distinct_values,
     first,
+    first_n,
+    histogram,
     last,
+    last_n,
+    last_n_events,
+    lifetime,
+    max_by,
     maximum,
     mean,
+    median,
+    min_by,
     minimum,
+    most_frequent,
+    quantiles,
+    rate,
+    ratio,
+    session,
+    sliding,
     std,
+    time_since_first,
+    time_since_last,
+    top_k,
     total,
+    tumbling,
+    variance,
 )
 from featurestore.definitions.contract import ARROW_TYPES
 from featurestore.instants import DAY, HOUR, MINUTE, SECOND
@@ -61,19 +89,87 @@ COLUMNS = [c for c in stream.columns if c not in ("user", "shop", "bit", "at")]
 NUMBERS = ["amount", "tip", "quantity", "points", "vip", "trial"]
 
 
-@lru_cache(maxsize=64)
-def view_of(
-    windows: tuple[str, ...], offset: str | None, budget: int, *, filtered: bool = False
-) -> FeatureView:
-    """A view with every aggregation over every column it takes."""
-    features = {"n": count(), "which": total("bit"), "large": count(where=column("amount") > 0.0)}
+def basic() -> dict[str, Measure]:
+    features = {"large": count(where=column("amount") > 0.0)}
     for name in COLUMNS:
         for aggregation in (count, minimum, maximum, first, last, distinct):
             features[f"{aggregation.__name__}_{name}"] = aggregation(name)
     for name in NUMBERS:
         for aggregation in (total, mean, std):
             features[f"{aggregation.__name__}_{name}"] = aggregation(name)
-    features["big_spend"] = total("amount", where=column("quantity") > 0)
+    return features | {"big_spend": total("amount", where=column("quantity") > 0)}
+
+
+def numeric() -> dict[str, Measure]:
+    features = {
+        "rate": rate(per="1m"),
+        "since_first": time_since_first(),
+        "since_last": time_since_last(),
+        "since_tip": time_since_last("tip"),
+        "since_first_note": time_since_first("note"),
+        "since_vip": time_since_last(where=column("vip")),
+        "share": ratio(count(where=column("vip")), count()),
+        "per_unit": ratio(total("amount"), total("points")),
+        "covariance": covariance("tip", "points"),
+        "correlation": correlation("tip", "points"),
+        "decayed": decayed_count(half_life="1m"),
+        "decayed_vip": decayed_count(where=column("vip"), half_life="1h"),
+        "status_at_least": min_by("status", by="tip"),
+        "seen_at_most": max_by("seen_at", by="note"),
+        "points_at_most": max_by("points", by="due"),
+    }
+    for name in NUMBERS:
+        features |= {
+            f"variance_{name}": variance(name),
+            f"sample_std_{name}": std(name, sample=True),
+            f"sample_variance_{name}": variance(name, sample=True),
+            f"decayed_total_{name}": decayed_total(name, half_life="1h"),
+            f"decayed_mean_{name}": decayed_mean(name, half_life="10d"),
+            f"histogram_{name}": histogram(name, bins=[-1, 0, 2.5, 1e6]),
+            f"median_{name}": median(name),
+            f"quantiles_{name}": quantiles(name, [0, 0.25, 0.9, 1]),
+        }
+    return features
+
+
+def listed() -> dict[str, Measure]:
+    features: dict[str, Measure] = {}
+    for name in COLUMNS:
+        features |= {
+            f"first_{name}": first_n(name, 2),
+            f"last_{name}": last_n(name, 3),
+            f"first_distinct_{name}": first_n(name, 2, distinct=True),
+            f"last_distinct_{name}": last_n(name, 3, distinct=True),
+            f"top_{name}": top_k(name, 3),
+            f"bottom_{name}": bottom_k(name, 2),
+            f"values_{name}": distinct_values(name, limit=4),
+            f"frequent_{name}": most_frequent(name, 2, capacity=64),
+            f"counts_{name}": counts_by(name, capacity=64),
+        }
+    return features
+
+
+KINDS_OF_FEATURES = {
+    "falling": dict,
+    "by_events": basic,
+    "plain": dict,
+    "basic": basic,
+    "numeric": numeric,
+    "listed": listed,
+}
+
+
+@lru_cache(maxsize=64)
+def view_of(
+    windows: tuple[Any, ...],
+    offset: str | None,
+    budget: int,
+    *,
+    filtered: bool = False,
+    features: str = "basic",
+) -> FeatureView:
+    """A view with many aggregations over every column they take."""
+    features = {"n": count(), "which": total("bit")} | KINDS_OF_FEATURES[features]()
     return FeatureView(
         "purchases_by_user",
         stream=stream,
@@ -86,22 +182,48 @@ def view_of(
     )
 
 
-WINDOWS = [
-    ("1m",),
-    ("10s", "1m", "1h"),
-    ("1h", "24h"),
-    ("1s", "30d"),
-    ("90d", "5m", "2h"),
+WINDOWS: list[tuple[tuple[Any, ...], str | None]] = [
+    (("1m",), None),
+    (("10s", "1m", "1h"), None),
+    (("10s", "1m"), "3s"),
+    (("1h", "24h"), None),
+    (("1h", "24h"), "1h"),
+    (("1s", "30d"), "2s"),
+    (("90d", "5m", "2h"), None),
+    (("7d", "1d"), "7d"),
+    ((tumbling("1h"), tumbling("1d", complete=True), "10m"), None),
+    ((tumbling("1m", complete=True), tumbling("90s"), sliding("1h", offset="5m")), "2s"),
+]
+LIFETIMES: list[tuple[tuple[Any, ...], str | None]] = [
+    ((lifetime(),), None),
+    ((lifetime(offset="1h"), "10m", tumbling("7d")), None),
+]
+BY_EVENTS: list[tuple[tuple[Any, ...], str | None]] = [
+    ((session("1m"), session("30m", longest="2h"), last_n_events(1), last_n_events(5)), None),
+    ((last_n_events(2, longest="1h"), session("2s", longest="1m"), "1m"), "3s"),
+    ((session("1h", longest="30d", offset="5m"), last_n_events(3, offset="1h"), lifetime()), None),
 ]
 
 
-def views(budgets: st.SearchStrategy[int]) -> st.SearchStrategy[FeatureView]:
+# A rate needs a length, and only sliding windows fall as time passes.
+CHOICES = {
+    "falling": WINDOWS[:8],
+    "by_events": BY_EVENTS,
+    "plain": [*WINDOWS, *LIFETIMES],
+    "basic": [*WINDOWS, *LIFETIMES],
+    "numeric": WINDOWS,
+    "listed": [*WINDOWS, *LIFETIMES],
+}
+
+
+def views(budgets: st.SearchStrategy[int], features: str) -> st.SearchStrategy[FeatureView]:
     return st.builds(
-        view_of,
-        st.sampled_from(WINDOWS),
-        st.sampled_from([None, "3s", "1h"]),
+        lambda windows, budget, filtered: view_of(
+            *windows, budget, filtered=filtered, features=features
+        ),
+        st.sampled_from(CHOICES[features]),
         budgets,
-        filtered=st.booleans(),
+        st.booleans(),
     )
 
 
@@ -114,11 +236,8 @@ FLOATS = st.one_of(
     st.floats(-1e9, 1e9, allow_nan=False),
 )
 INTS = st.one_of(st.integers(-3, 3), st.integers(-(2**40), 2**40))
-INSTANTS = st.datetimes(
-    datetime(1900, 1, 1),  # noqa: DTZ001 - the time zone is drawn beside it
-    datetime(2200, 1, 1),  # noqa: DTZ001
-    timezones=st.just(UTC),
-)
+_CENTURIES = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - Hypothesis wants so
+INSTANTS = st.datetimes(*_CENTURIES, timezones=st.just(UTC))
 DAYS = st.dates(date(1900, 1, 1), date(2200, 1, 1))
 GAPS = st.one_of(
     st.just(0),

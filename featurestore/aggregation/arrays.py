@@ -39,11 +39,11 @@ class Ragged:
 
     Attributes:
         lengths: How many numbers each record has.
-        numbers: All of them, record by record.
+        numbers: All of them, record by record: hashes, or values as in the table above.
     """
 
     lengths: Ints
-    numbers: npt.NDArray[np.uint64]
+    numbers: npt.NDArray[np.uint64] | Values
 
     def owners(self) -> Ints:
         """Return for each number the record it belongs to.

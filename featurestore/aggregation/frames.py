@@ -14,8 +14,10 @@ A row is a sequence of frames in any order. A frame, little-endian, format versi
             (`Layout.is_due`).
 
 A record is one 64-bit word per field of `Layout.point_fields` or `Layout.tile_fields`: an int64, a
-float64, or for text and sets the number of bytes its value has in the heap (-1: missing). The heap
-holds those values field by field, record by record. Missing values are those of `arrays`.
+float64, or the number of bytes its value has in the heap (-1: a missing text): a text, a list of
+64-bit numbers, the texts of a list end to end (their sizes are the list in the field before), or
+the bytes of a sketch. The heap holds those values field by field, record by record. Missing values
+are those of `arrays`.
 
 A row belongs to one version of a view, so its frames do not describe their fields.
 """
@@ -24,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from struct import Struct
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +39,7 @@ from featurestore.aggregation.arrays import (
     Floats,
     Ints,
     Ragged,
+    Values,
     bytes_array,
     codes_of,
 )
@@ -48,7 +52,8 @@ POINTS = 0x11
 TILES = 0x12
 LARGEST_FRAME = 65_535  # records
 _HEADER = Struct("<BBHI")
-_ON_HEAP = frozenset({Wire.TEXT, Wire.RAGGED})
+_SIZES = ".sizes"  # ends the name of the field with the sizes of the texts in the next one
+_NUMBERS = {Wire.RAGGED: np.uint64, Wire.INTS: np.int64, Wire.FLOATS: np.float64}
 _NOTHING = pa.scalar(b"", pa.large_binary())
 _PADS = pa.array([bytes(pad) for pad in range(WORD_BYTES)], pa.large_binary())
 
@@ -131,9 +136,15 @@ class _Column:
 
     @classmethod
     def of(cls, field: StateField, records: Records) -> "_Column":
-        column = records.state[field.name]
+        column = records.state[field.name.removesuffix(_SIZES)]
+        if isinstance(column, Ragged) and field.wire is Wire.SIZES:
+            return cls._of_sizes(column, records.words)
+        if isinstance(column, Ragged) and field.wire is Wire.TEXTS:
+            return cls._of_texts(column, records.words)
         if isinstance(column, Ragged):
             return cls(column.lengths * WORD_BYTES, memoryview(column.numbers.tobytes()))
+        if field.wire is Wire.BYTES:
+            return cls._of_bytes(cast("list[bytes]", column.tolist()))
         if field.wire is Wire.TEXT:
             return cls._of_text(column.astype(np.int64), records.words)
         return cls(column.view(np.int64))
@@ -146,6 +157,23 @@ class _Column:
         _, _, data = taken.buffers()
         size = int(np.maximum(lengths[places], 0).sum())
         return cls(lengths[places], memoryview(data)[:size] if data else memoryview(b""))
+
+    @classmethod
+    def _of_bytes(cls, values: Sequence[bytes]) -> "_Column":
+        lengths = np.array([len(value) for value in values], dtype=np.int64)
+        return cls(lengths, memoryview(b"".join(values)))
+
+    @classmethod
+    def _of_sizes(cls, texts: Ragged, words: Sequence[bytes]) -> "_Column":
+        sizes = np.array([*(len(word) for word in words), 0], dtype=np.int64)[texts.numbers]
+        return cls(texts.lengths * WORD_BYTES, memoryview(sizes.tobytes()))
+
+    @classmethod
+    def _of_texts(cls, texts: Ragged, words: Sequence[bytes]) -> "_Column":
+        each = cls._of_text(texts.numbers.astype(np.int64), words)
+        bounds = np.concatenate([[0], np.cumsum(each.words)])
+        ends = np.cumsum(texts.lengths)
+        return cls(bounds[ends] - bounds[ends - texts.lengths], each.heap)
 
     def values(self, groups: Groups) -> BytesArray:
         """The values of each group, end to end."""
@@ -212,7 +240,7 @@ class _Gathered:
     def __init__(self, fields: Sequence[StateField]) -> None:
         self._fields = fields
         self._row_bytes = len(fields) * WORD_BYTES
-        self._has_heap = any(field.wire in _ON_HEAP for field in fields)
+        self._has_heap = any(field.wire.on_heap for field in fields)
         self._rows: list[int] = []
         self._places: list[int] = []
         self._counts: list[int] = []
@@ -232,10 +260,30 @@ class _Gathered:
     def texts(self) -> list[BytesArray]:
         """The text columns, as arrays of bytes."""
         return [
-            _binary(self._matrix[:, place], self._values(place))
+            _binary(self._text_sizes(place), self._values(place))
             for place, field in enumerate(self._fields)
-            if field.wire is Wire.TEXT
+            if field.wire in (Wire.TEXT, Wire.TEXTS)
         ]
+
+    def _text_sizes(self, place: int) -> Ints:
+        """Return how long each text of a field is; those of lists stand in the field before."""
+        if self._fields[place].wire is Wire.TEXT:
+            return self._matrix[:, place]
+        sizes = np.frombuffer(self._values(place - 1), dtype=np.int64)
+        self._check_sizes(place, sizes)
+        return sizes
+
+    def _check_sizes(self, place: int, sizes: Ints) -> None:
+        """Refuse lists of texts whose sizes do not add up to what is there of them."""
+        counts = self._matrix[:, place - 1] // WORD_BYTES
+        within = (sizes >= 0) & (sizes <= max((len(heap) for heap in self._heaps), default=0))
+        ends = np.cumsum(counts)
+        bounds = np.concatenate([[0], np.cumsum(np.where(within, sizes, 0))])
+        outside = np.concatenate([[0], np.cumsum(~within)])
+        wrong = bounds[ends] - bounds[ends - counts] != self._matrix[:, place]
+        wrong |= outside[ends] > outside[ends - counts]
+        frame = np.repeat(np.arange(len(self._counts)), self._counts)
+        self._check(np.bincount(frame, wrong, len(self._counts)) > 0)
 
     def records(self, codes: Iterator[Ints], words: tuple[bytes, ...]) -> Records:
         rows = np.repeat(np.array(self._rows, dtype=np.int64), self._counts)
@@ -244,12 +292,23 @@ class _Gathered:
             column = np.ascontiguousarray(self._matrix[:, place])
             if field.wire is Wire.TEXT:
                 state[field.name] = next(codes)
-            elif field.wire is Wire.RAGGED:
-                numbers = np.frombuffer(self._values(place), dtype=np.uint64)
+            elif field.wire is Wire.TEXTS:
+                counts = self._matrix[:, place - 1] // WORD_BYTES
+                state[field.name] = Ragged(counts, next(codes))
+            elif field.wire is Wire.BYTES:
+                state[field.name] = self._blobs(place)
+            elif field.wire in _NUMBERS:
+                numbers: Any = np.frombuffer(self._values(place), dtype=_NUMBERS[field.wire])
                 state[field.name] = Ragged(column // WORD_BYTES, numbers)
-            else:
+            elif field.wire is not Wire.SIZES:
                 state[field.name] = _typed(column, field.wire)
         return Records(rows, state, words)
+
+    def _blobs(self, place: int) -> Values:
+        values, ends = self._values(place), np.cumsum(self._matrix[:, place]).tolist()
+        blobs: Any = np.empty(len(ends), dtype=object)
+        blobs[:] = [values[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+        return cast("Values", blobs)
 
     @cached_property
     def _matrix(self) -> Ints:
@@ -271,12 +330,12 @@ class _Gathered:
         ends = np.cumsum(self._counts, dtype=np.int64)
         first_records, start = ends - self._counts, np.zeros(len(ends), dtype=np.int64)
         for place, field in enumerate(self._fields):
-            if field.wire in _ON_HEAP and len(ends):
+            if field.wire.on_heap and len(ends):
                 lengths = self._lengths(place, field.wire)
                 size = np.add.reduceat(np.maximum(lengths, 0), first_records)
                 places[place] = (start.tolist(), size.tolist())
                 start = start + size
-            elif field.wire in _ON_HEAP:
+            elif field.wire.on_heap:
                 places[place] = ([], [])
         self._check(start != [len(heap) for heap in self._heaps])
         return places
@@ -286,8 +345,10 @@ class _Gathered:
         frame = np.repeat(np.arange(len(self._counts)), self._counts)
         largest = np.array([len(heap) for heap in self._heaps])[frame]
         wrong = (lengths < -1) | (lengths > largest)
-        if wire is Wire.RAGGED:
-            wrong |= (lengths < 0) | (lengths % WORD_BYTES != 0)
+        if wire is not Wire.TEXT:
+            wrong |= lengths < 0
+        if wire.has_words:
+            wrong |= lengths % WORD_BYTES != 0
         self._check(np.bincount(frame, wrong) > 0)
         return lengths
 

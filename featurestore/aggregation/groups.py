@@ -45,7 +45,7 @@ class Groups:
     @property
     def ends(self) -> Ints:
         """For each group the record after its last."""
-        return np.concatenate([self.starts[1:], np.array([len(self.ids)])])
+        return np.concatenate([self.starts, np.array([len(self.ids)])])[1:]
 
     def total(self, values: Values) -> Values:
         """Add up each group, first record to last by plain additions; missing values count as 0.

@@ -7,34 +7,28 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.aggregation.accumulators import (
-    Accumulator,
-    Counting,
-    Deviation,
-    Distinct,
-    First,
-    Last,
-    Maximum,
-    Minimum,
-    StateField,
-    Summing,
-    Wire,
-)
+from featurestore.aggregation.accumulators import Accumulator, StateField, Wire
 from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.arrays import Ints
+from featurestore.aggregation.computed import Computed
+from featurestore.aggregation.kernels import KERNELS
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
-from featurestore.definitions.measure import Aggregation, Measure
+from featurestore.definitions.measure import Measure
 from featurestore.definitions.view import Feature, FeatureView
-from featurestore.definitions.window import Window
+from featurestore.definitions.window import Window, WindowKind, hops_by_age, most_tiles
 
 HEADER_BYTES = 8
 WORD_BYTES = 8
 LEVELS = 8
+# A row of level k is due at its first threshold shifted by this: rows with large sketches or lists
+# in their tiles grow to thousands of times what a row of events may have.
+_SHIFTS = np.array([0, 1, 2, 3, 4, 6, 8, 11])
+AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
 _WIRES = {Kind.FLOAT: Wire.FLOAT, Kind.TEXT: Wire.TEXT}
-_AT = StateField("at", Wire.INT)
+_AT = StateField(AT, Wire.INT)
 _SIGN = StateField(SIGN, Wire.INT)
 _SPAN = (StateField("first", Wire.INT), StateField("last", Wire.INT), StateField("n", Wire.INT))
 
@@ -46,23 +40,6 @@ class Column:
     expression: Expression
     kind: Kind
     input: Input
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """One measure of a view, with what it takes to compute it.
-
-    Attributes:
-        measure: The measure.
-        input: What it aggregates; None counts events.
-        kind: What its values are.
-        counts: Whether it is 0, not missing, where there are no events.
-    """
-
-    measure: Measure
-    input: Input | None
-    kind: Kind
-    counts: bool
 
 
 @dataclass(frozen=True)
@@ -83,13 +60,16 @@ class Layout:
     @classmethod
     def of(cls, view: FeatureView) -> "Layout":
         """Work out the layout of a view."""
-        columns: dict[str, Column] = {}
-        accumulators: dict[Accumulator, None] = {}
-        for measure in view.features.values():
-            if measure.of is not None:
-                column = columns.setdefault(str(measure.of), _column(view, measure.of))
-                accumulators |= dict.fromkeys(_accumulators(measure, column.input))
-        return cls(view, tuple(columns.values()), tuple(accumulators))
+        measures = [each for m in view.features.values() for each in m.everything()]
+        expressions = {str(each): each for measure in measures for each in measure.inputs}
+        columns = {name: _column(view, expression) for name, expression in expressions.items()}
+        accumulators = [
+            accumulator
+            for measure in measures
+            for computed in [_computed(view, measure, columns)]
+            for accumulator in KERNELS[measure.aggregation].accumulators(computed)
+        ]
+        return cls(view, tuple(columns.values()), tuple(dict.fromkeys(accumulators)))
 
     @cached_property
     def point_fields(self) -> tuple[StateField, ...]:
@@ -103,6 +83,11 @@ class Layout:
         return self.view.stream.reverses is not None
 
     @cached_property
+    def counts_events(self) -> bool:
+        """Whether some window holds a number of events, so that a row must keep its newest."""
+        return any(window.kind is WindowKind.LAST for window in self.view.parsed_windows)
+
+    @cached_property
     def tile_fields(self) -> tuple[StateField, ...]:
         """The columns of a tile: its span, its number of events, its accumulators."""
         return (*_SPAN, *(field for a in self.accumulators for field in a.fields))
@@ -111,7 +96,7 @@ class Layout:
     def has_heap(self) -> bool:
         """Whether some field, a text or a set, has its values behind the records of a frame."""
         fields = (*self.point_fields, *self.tile_fields)
-        return any(field.wire in (Wire.TEXT, Wire.RAGGED) for field in fields)
+        return any(field.wire.on_heap for field in fields)
 
     @property
     def windows(self) -> list[Window]:
@@ -127,14 +112,20 @@ class Layout:
     def measures(self) -> list[Computed]:
         """The measures, in the order of the view."""
         columns = {column.input.name: column for column in self.columns}
-        return [_computed(measure, columns) for measure in self.view.features.values()]
+        measures = self.view.features.values()
+        return [_computed(self.view, measure, columns) for measure in measures]
 
     @cached_property
     def hops(self) -> tuple[Ints, Ints]:
         """How long a tile of some age is: up to which age, and the hop there; both rising."""
-        by_reach = sorted((window.reach_us, window.hop_us) for window in self.windows)
-        finest = np.minimum.accumulate([hop for _, hop in reversed(by_reach)])[::-1]
-        return np.array([reach for reach, _ in by_reach]), finest.astype(np.int64)
+        hops = np.array(hops_by_age(self.windows), dtype=np.int64)
+        return hops[:, 0], hops[:, 1]
+
+    @property
+    def most_records(self) -> int:
+        """How many records a compacted row can have at most, whatever its traffic."""
+        tiles = most_tiles(self.windows) + self.counts_events  # one where the newest events start
+        return max(self.view.record_budget, self.view.record_budget // 2 + tiles)
 
     @cached_property
     def budget_bytes(self) -> int:
@@ -148,10 +139,11 @@ class Layout:
         """Tell from the rows' lengths alone which are due for compaction.
 
         Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
-        its level: it is due again at ``budget_bytes << level``, at least twice what it was. So
-        each byte is compacted about twice, whatever a row's traffic, and no one remembers rows.
+        its level: it is due again at ``budget_bytes << _SHIFTS[level]``, at least twice what it
+        was. So each byte is compacted about twice, whatever a row's traffic, and no one remembers
+        rows.
         """
-        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes << lengths % LEVELS
+        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes << _SHIFTS[lengths % LEVELS]
         return due
 
     def level(self, length: int) -> int:
@@ -159,7 +151,8 @@ class Layout:
 
         It is the lowest at which the row may still double.
         """
-        return next((k for k in range(LEVELS) if self.budget_bytes << k >= 2 * length), LEVELS - 1)
+        dues = (self.budget_bytes << _SHIFTS).tolist()
+        return next((k for k, due in enumerate(dues) if due >= 2 * length), LEVELS - 1)
 
 
 def _column(view: FeatureView, expression: Expression) -> Column:
@@ -170,30 +163,7 @@ def _column(view: FeatureView, expression: Expression) -> Column:
     return Column(expression, kind, Input(str(expression), _WIRES.get(kind, Wire.INT), nullable))
 
 
-def _computed(measure: Measure, columns: Mapping[str, Column]) -> Computed:
-    counts = measure.aggregation is Aggregation.COUNT
-    if measure.of is None:
-        return Computed(measure, None, measure.result_kind(None), counts)
-    column = columns[str(measure.of)]
-    return Computed(measure, column.input, measure.result_kind(column.kind), counts)
-
-
-def _accumulators(measure: Measure, of: Input) -> list[Accumulator]:
-    counting: list[Accumulator] = [Counting(of)] if of.nullable else []
-    match measure.aggregation:
-        case Aggregation.COUNT:
-            return counting
-        case Aggregation.TOTAL | Aggregation.MEAN:
-            return [*counting, Summing(of)]
-        case Aggregation.STD:
-            return [*counting, Summing(of), Deviation(of)]
-        case Aggregation.MINIMUM:
-            return [Minimum(of)]
-        case Aggregation.MAXIMUM:
-            return [Maximum(of)]
-        case Aggregation.FIRST:
-            return [First(of)]
-        case Aggregation.LAST:
-            return [Last(of)]
-        case Aggregation.DISTINCT:
-            return [Distinct(of)]
+def _computed(view: FeatureView, measure: Measure, columns: Mapping[str, Column]) -> Computed:
+    inputs = tuple(columns[str(expression)].input for expression in measure.inputs)
+    parts = tuple(_computed(view, part, columns) for part in measure.parts)
+    return Computed(measure, inputs, *view.kinds_of(measure), parts)

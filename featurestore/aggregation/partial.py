@@ -12,9 +12,9 @@ from featurestore.aggregation.arrays import BytesArray, Ints, codes_of, from_arr
 from featurestore.aggregation.entity_keys import encode_keys
 from featurestore.aggregation.frames import POINTS, TILES, encode_rows
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import SIGN, Layout
+from featurestore.aggregation.layout import AT, SIGN, Layout
 from featurestore.aggregation.records import Records, lifted, merged
-from featurestore.aggregation.tiling import tiles_of
+from featurestore.aggregation.tiling import newest, tiles_of
 from featurestore.contracts.reversal import reversing
 from featurestore.definitions.expression import Arrow
 
@@ -67,7 +67,8 @@ def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = 
     """Return one frame per entity for a block of events.
 
     An entity with at most `record_budget` events in the block gets a points frame, a busier one a
-    tiles frame: its row is past being exact anyhow.
+    tiles frame: its row is past being exact anyhow. Where a window holds the last n events, a
+    frame with its newest events follows.
 
     Args:
         layout: The view's layout.
@@ -87,7 +88,7 @@ def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = 
     busy = groups.sizes > layout.view.record_budget
     frames = _frames(layout, points, groups, busy)
     names = assigned.keys.take(entities[groups.starts])
-    newest = groups.largest(points.column("at")).astype(np.int64)
+    newest = groups.largest(points.column(AT)).astype(np.int64)
     return Touched(names, frames, newest)
 
 
@@ -116,7 +117,7 @@ def _points(layout: Layout, events: pa.RecordBatch, order: Ints, entities: Ints)
     columns = _columns(events)
     stream = layout.view.stream
     at = from_arrow(columns[stream.event_time], stream.columns[stream.event_time].kind)
-    state: State = {"at": at[order]}
+    state: State = {AT: at[order]}
     if layout.is_signed:
         state[SIGN] = np.where(reversing(stream, events)[order], -1, 1)
     texts = {}
@@ -154,7 +155,15 @@ def _points_frames(layout: Layout, points: Records) -> BytesArray:
 
 
 def _tiles_frames(layout: Layout, points: Records) -> BytesArray:
-    order = np.lexsort((points.column("at"), points.rows))
-    events = lifted(layout, points.take(order))
-    tiles = merged(layout, events, tiles_of(layout, events))
-    return encode_rows(layout.tile_fields, TILES, tiles)
+    order = np.lexsort((points.column(AT), points.rows))
+    points = points.take(order)
+    events = lifted(layout, points)
+    groups = tiles_of(layout, events)
+    if not layout.counts_events:
+        return encode_rows(layout.tile_fields, TILES, merged(layout, events, groups))
+    keep = newest(layout, Groups.of(events.rows))
+    older = merged(layout, events.take(np.flatnonzero(~keep)), Groups.of(groups.ids[~keep]))
+    tiles = encode_rows(layout.tile_fields, TILES, older)
+    kept = _points_frames(layout, points.take(np.flatnonzero(keep)))
+    joined: BytesArray = pc.binary_join_element_wise(tiles, kept, pa.scalar(b"", tiles.type))
+    return joined

@@ -5,10 +5,10 @@ from hashlib import blake2b
 
 import numpy as np
 
-from featurestore.aggregation.accumulators import Distinct, State
+from featurestore.aggregation.accumulators import Distinct, State, Wire
 from featurestore.aggregation.arrays import NULL, Ints, Ragged, Values
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import SIGN, Layout
+from featurestore.aggregation.layout import AT, SIGN, Layout
 
 Words = tuple[bytes, ...]
 
@@ -47,14 +47,14 @@ class Records:
 
 def lifted(layout: Layout, points: Records) -> Records:
     """Return events as tiles of one event each."""
-    at = points.column("at").astype(np.int64, copy=False)
+    at = points.column(AT).astype(np.int64, copy=False)
     signs = points.column(SIGN) if layout.is_signed else np.ones(len(points), dtype=np.int64)
     state: State = {"first": at, "last": at, "n": signs}
     for accumulator in layout.accumulators:
-        values = points.column(accumulator.of.name)
-        if isinstance(accumulator, Distinct) and accumulator.of.wire == "text":
-            values = _identities(values, points.words)
-        lifted_state = accumulator.lift(at, values)
+        columns = [points.column(of.name) for of in accumulator.inputs]
+        if isinstance(accumulator, Distinct) and accumulator.of.wire is Wire.TEXT:
+            columns = [_identities(columns[0], points.words)]
+        lifted_state = accumulator.lift(at, columns)
         state |= _signed(lifted_state, signs) if layout.is_signed else lifted_state
     return Records(points.rows, state, points.words)
 

@@ -16,7 +16,6 @@ Record = tuple[Any, ...]
 Columns = Sequence[Sequence[Any]]
 
 _HEADER = Struct("<BBHI")
-_FORMATS = {Wire.FLOAT: "d", Wire.INT: "q", Wire.TEXT: "q", Wire.RAGGED: "q"}
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,8 @@ class Format:
 
     @cached_property
     def readable(self) -> bool:
-        """Whether there are no sets among them."""
-        return all(field.wire is not Wire.RAGGED for field in self.fields)
+        """Whether there are no lists, sets or sketches among them."""
+        return all(field.wire is Wire.TEXT or not field.wire.on_heap for field in self.fields)
 
     @cached_property
     def single(self) -> Struct:
@@ -122,7 +121,9 @@ class Format:
     @cached_property
     def struct(self) -> Struct:
         """One record without its heap."""
-        return Struct("<" + "".join(_FORMATS[field.wire] for field in self.fields))
+        return Struct(
+            "<" + "".join("d" if field.wire is Wire.FLOAT else "q" for field in self.fields)
+        )
 
     def read(self, row: bytes, at: int, count: int) -> Iterable[Record]:
         """Return the records of the frame whose body starts at `at`."""

@@ -30,10 +30,9 @@ from featurestore.aggregation.accumulators import (
 )
 from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.arrays import LARGEST, NULL
-from featurestore.aggregation.layout import Computed
+from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.measure import Aggregation
 
 Column = Sequence[Any]
 State = dict[str, Column]  # for each field of a tile a value per record
@@ -59,17 +58,17 @@ def fields_of(computed: Computed) -> Sequence[str]:
         return ("n",)
     name = of.name
     match computed.measure.aggregation:
-        case Aggregation.COUNT:
+        case "count":
             return (of.counted,)
-        case Aggregation.TOTAL | Aggregation.MEAN:
+        case "total" | "mean":
             return (of.counted, f"{name}.sum")
-        case Aggregation.STD:
+        case "std":
             return (of.counted, f"{name}.sum", f"{name}.m2")
-        case Aggregation.MINIMUM:
+        case "minimum":
             return (f"{name}.min",)
-        case Aggregation.MAXIMUM:
+        case "maximum":
             return (f"{name}.max",)
-        case Aggregation.DISTINCT:
+        case "distinct":
             return (f"{name}.hashes",)
         case aggregation:
             return (f"{name}.{aggregation}",)
@@ -77,7 +76,7 @@ def fields_of(computed: Computed) -> Sequence[str]:
 
 def lift_of(accumulator: Accumulator, field: str) -> Lift | None:
     """Return how a state column comes of events; None if it is their values as they are."""
-    of = accumulator.of
+    (of,) = accumulator.inputs
     match accumulator:
         case Counting():
             return lambda _, values: [value is not None for value in present(values, of)]
@@ -182,6 +181,11 @@ def _distinct(of: Input) -> Merge:
     return lambda state, cut, _: len(set(state[name][cut]) - {None})
 
 
+# Which aggregations are read one value at a time; the others need arrays.
+SHORT = frozenset(
+    {"count", "total", "mean", "std", "minimum", "maximum", "first", "last", "distinct"}
+)
+
 MERGES: dict[type, Callable[[Input], Merge]] = {
     Counting: _counting,
     Summing: _summing,
@@ -221,15 +225,15 @@ def result_of(computed: Computed) -> Result:
     of, kind = computed.input, computed.kind
     names = fields_of(computed)
     match computed.measure.aggregation:
-        case Aggregation.TOTAL if of is not None and of.wire is Wire.FLOAT:
+        case "total" if of is not None and of.wire is Wire.FLOAT:
             return lambda merged: _finite(merged[names[1]]) if merged[names[0]] else None
-        case Aggregation.TOTAL:
+        case "total":
             return lambda merged: _whole(merged[names[1]]) if merged[names[0]] else None
-        case Aggregation.MEAN:
+        case "mean":
             return lambda merged: _quotient(merged[names[1]], merged[names[0]])
-        case Aggregation.STD:
+        case "std":
             return lambda merged: _root(_quotient(merged[names[2]], merged[names[0]]))
-        case Aggregation.DISTINCT:
+        case "distinct":
             return lambda merged: merged[names[0]] or None
     convert = _CONVERSIONS.get(kind)
     if convert is None:

@@ -15,10 +15,13 @@ from operator import le
 from featurestore.aggregation.accumulators import Accumulator, First, Last, Maximum, Minimum
 from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.accumulators.distinct import LARGEST_SET
-from featurestore.aggregation.layout import Computed, Layout
+from featurestore.aggregation.computed import Computed
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.membership import start_of
 from featurestore.aggregation.short_frames import MOST_RECORDS, Columns, ShortFrames
 from featurestore.aggregation.short_merges import (
     MERGES,
+    SHORT,
     Lift,
     Merge,
     Merged,
@@ -31,10 +34,10 @@ from featurestore.aggregation.short_merges import (
     result_of,
 )
 from featurestore.aggregation.windows import Value
-from featurestore.definitions.window import Window
+from featurestore.definitions.window import BY_EVENTS, Window
 
 Read = tuple[list[Value], list[int | None]]
-Cut = tuple[int, int, list[tuple[str, Merge]], list[tuple[int, Result]]]
+Cut = tuple[Window, list[tuple[str, Merge]], list[tuple[int, Result]]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class ShortRows:
     @cached_property
     def nothing(self) -> Read:
         """The features of a row that is not there."""
-        values: list[Value] = [0 if computed.counts else None for computed, _ in self._wanted]
+        values: list[Value] = [computed.zero for computed, _ in self._wanted]
         return values, [None] * len(values)
 
     def _state(self, points: Columns, tiles: Columns) -> State:
@@ -87,9 +90,12 @@ class ShortRows:
         none, never = self.nothing
         values, times, last = none.copy(), never.copy(), state["last"]
         known: dict[tuple[int, int], Merged] = {}
-        for reach_us, offset_us, merges, results in self._cuts:
-            low = bisect_right(last, now_us - reach_us)
-            high = bisect_right(last, now_us - offset_us, low)
+        for window, merges, results in self._cuts:
+            start, end = window.span(now_us)
+            low = bisect_right(last, start)
+            high = bisect_right(last, end, low)
+            if low < high and window.kind in BY_EVENTS:
+                low = start_of(window, state, low, high, end)
             if low == high:
                 continue
             merged, cut, newest = (
@@ -111,8 +117,9 @@ class ShortRows:
 
     @cached_property
     def _can(self) -> bool:
-        known = all(type(a) in MERGES for a in self._accumulators)
-        return known and not self.layout.is_signed
+        if self.layout.is_signed:
+            return False
+        return all(computed.measure.aggregation in SHORT for computed, _ in self._wanted)
 
     @cached_property
     def _wanted(self) -> list[tuple[Computed, Window]]:
@@ -129,7 +136,7 @@ class ShortRows:
         """For each state column: its name, the point column it comes of, and how if not as is."""
         places = {name: place for place, name in enumerate(self._frames.points.names)}
         return [
-            (field.name, places[a.of.name], lift_of(a, field.name))
+            (field.name, places[a.inputs[0].name], lift_of(a, field.name))
             for a in self._accumulators
             for field in a.fields
         ]
@@ -138,9 +145,9 @@ class ShortRows:
     def _nullable(self) -> dict[str, Input]:
         """The state columns in which values may be missing."""
         return {
-            field.name: a.of
+            field.name: a.inputs[0]
             for a in self._accumulators
-            if a.of.nullable and isinstance(a, Minimum | Maximum | First | Last)
+            if a.inputs[0].nullable and isinstance(a, Minimum | Maximum | First | Last)
             for field in a.fields
         }
 
@@ -152,9 +159,9 @@ class ShortRows:
     def _cut(self, window: Window) -> Cut:
         places = [(place, c) for place, (c, w) in enumerate(self._wanted) if w == window]
         needed = self._needed_for([computed for _, computed in places])
-        merges = [(a.fields[0].name, MERGES[type(a)](a.of)) for a in needed]
+        merges = [(a.fields[0].name, MERGES[type(a)](a.inputs[0])) for a in needed]
         results = [(place, result_of(computed)) for place, computed in places]
-        return window.reach_us, window.offset_us, [("n", counts("n")), *merges], results
+        return window, [("n", counts("n")), *merges], results
 
     def _needed_for(self, measures: Sequence[Computed]) -> list[Accumulator]:
         names = {name for computed in measures for name in fields_of(computed)}

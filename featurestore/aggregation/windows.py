@@ -2,8 +2,9 @@
 
 The one convention of which end is open is in `featurestore.definitions.window`. A tile counts as
 standing at its last event: it is in a window, whole, if that event is. So a value is exact as far
-as its row holds events; where it holds tiles, it is the exact value of a window whose ends are
-each earlier by less than the window's hop. An event after now is never in it.
+as its row holds events; where it holds tiles, every event counts as if it had happened later, by
+less than the window's hop. An event after now is never in it. `docs/windows.md` has the bounds,
+also of questions about moments before the row's newest event.
 """
 
 from collections.abc import Sequence
@@ -11,15 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featurestore.aggregation.arrays import NULL, Ints, Values, empty_like, missing
+from featurestore.aggregation.accumulators import State
+from featurestore.aggregation.arrays import Ints
+from featurestore.aggregation.computed import Cells
 from featurestore.aggregation.frames import decode
 from featurestore.aggregation.groups import Groups
 from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.membership import members
 from featurestore.aggregation.records import Records, joined, lifted, merged
-from featurestore.aggregation.results import result_of
+from featurestore.aggregation.results import Value, result_of, spread, written
 from featurestore.definitions.contract import Kind
 
-Value = int | float | bool | str | None
+__all__ = ["Answer", "Value", "read", "tiles_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Answer:
 
     Attributes:
         columns: For each feature, in the order of the view, its value for each row; instants are
-            microseconds UTC, dates days since 1970.
+            microseconds UTC, dates days since 1970, but in lists and maps both are text.
         event_us: For each feature the time of the newest event in its window, None without one.
     """
 
@@ -62,63 +66,34 @@ def _answer(layout: Layout, records: Records, now_us: Ints) -> Answer:
     if not len(cut):
         return _nothing(layout, *shape)
     groups = Groups.of(cells)
-    cells, state = cells[groups.starts], merged(layout, cut, groups).state
-    newest = _spread(cut.column("last")[groups.ends - 1], cells, shape)
-    event_us = _python(newest, Kind.DATETIME, ())
+    places, state = cells[groups.starts], merged(layout, cut, groups).state
+    newest = spread(cut.column("last")[groups.ends - 1], Kind.DATETIME, places, shape)
+    asked = _cells(layout, state, places, now_us)
     columns = []
     for measure in layout.measures:
-        values = _spread(result_of(measure.measure, measure.input, state), cells, shape)
-        if measure.counts:
-            values[values == NULL] = 0
-        columns += _python(values, measure.kind, records.words)
-    return Answer(columns, event_us * len(layout.measures))  # type: ignore[arg-type] # ints or None
+        columns += written(result_of(measure, asked), measure, places, shape, records.words)
+    return Answer(columns, newest * len(layout.measures))  # type: ignore[arg-type] # ints or None
+
+
+def _cells(layout: Layout, state: State, places: Ints, now_us: Ints) -> Cells:
+    now = now_us[places % len(now_us)]
+    starts, ends = zip(*(window.span(now_us) for window in layout.windows), strict=True)
+    start, end = np.stack(starts).ravel()[places], np.stack(ends).ravel()[places]
+    return Cells(state, now, end, end - start)
 
 
 def _nothing(layout: Layout, windows: int, rows: int) -> Answer:
     columns: list[list[Value]] = [
-        [0 if measure.counts else None] * rows
-        for measure in layout.measures
-        for _ in range(windows)
+        [measure.zero] * rows for measure in layout.measures for _ in range(windows)
     ]
     return Answer(columns, [[None] * rows] * len(columns))
 
 
 def _cut(layout: Layout, records: Records, now_us: Ints) -> tuple[Records, Ints]:
     """Return the records in each window, window by window, and the cell each belongs to."""
-    last, now = records.column("last"), now_us[records.rows]
-    found = [
-        np.flatnonzero((last > now - window.reach_us) & (last <= now - window.offset_us))
-        for window in layout.windows
-    ]
+    now = now_us[records.rows]
+    found = [members(window, records, now) for window in layout.windows]
     chosen = np.concatenate(found)
     window = np.repeat(np.arange(len(found)), [len(records_in) for records_in in found])
     cut = records.take(chosen)
     return cut, window * len(now_us) + cut.rows
-
-
-def _spread(values: Values, cells: Ints, shape: tuple[int, int]) -> Values:
-    """Return values by window and row, missing where no event is in the window."""
-    whole = empty_like(values, shape[0] * shape[1])
-    whole[cells] = values
-    return whole.reshape(shape)
-
-
-def _python(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Value]]:
-    """Return one list of Python values per window."""
-    absent = missing(values)
-    plain: list[list[Value]] = _of_kind(values, kind, words)
-    if absent.any():
-        for window, row in np.argwhere(absent).tolist():
-            plain[window][row] = None
-    return plain
-
-
-def _of_kind(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Value]]:
-    if kind is Kind.TEXT:
-        words = words or (b"",)  # every text of the batch may be missing
-        return [[words[max(code, 0)].decode() for code in codes] for codes in values.tolist()]
-    if kind is Kind.BOOL:
-        truths: list[list[Value]] = (values != 0).tolist()
-        return truths
-    numbers: list[list[Value]] = values.tolist()
-    return numbers

@@ -19,7 +19,11 @@ from featurestore.aggregation.windows import read
 from tests.rows import Rows
 from tests.strategies import purchases, view_of
 
-LAYOUT = Layout.of(view_of(("1m", "1h"), None, 4))
+LAYOUTS = {
+    kind: Layout.of(view_of(("1m", "1h"), None, 4, features=kind))
+    for kind in ("basic", "numeric", "listed")
+}
+LAYOUT = LAYOUTS["basic"]
 
 
 def listed(records: Records) -> list[tuple[object, ...]]:
@@ -56,21 +60,23 @@ def test_frames_in_any_order_hold_the_same_records(events, order) -> None:
             assert sorted(map(repr, listed(before))) == sorted(map(repr, listed(after)))
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("kind", ["basic", "numeric", "listed"])
+@settings(max_examples=20, deadline=None)
 @given(events=purchases(most=12))
-def test_what_was_encoded_is_decoded(events) -> None:
-    rows = Rows(LAYOUT)
+def test_what_was_encoded_is_decoded(kind: str, events) -> None:
+    layout = LAYOUTS[kind]
+    rows = Rows(layout)
     rows.append(events)
     for frames in rows.frames.values():
         row = b"".join(frames)
-        for fields, kind, records in zip(
-            (LAYOUT.point_fields, LAYOUT.tile_fields),
+        for fields, number, records in zip(
+            (layout.point_fields, layout.tile_fields),
             (POINTS, 0x12),
-            decode(LAYOUT, [row]),
+            decode(layout, [row]),
             strict=True,
         ):
             if len(records):
-                assert encode(fields, kind, records, Groups.of(records.rows)).to_pylist() == [row]
+                assert encode(fields, number, records, Groups.of(records.rows)).to_pylist() == [row]
 
 
 @settings(max_examples=300, deadline=None)
@@ -83,10 +89,14 @@ def test_arbitrary_bytes_are_refused_with_a_value_error(row) -> None:
     assert row == b"" or len(points) + len(tiles) > 0
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("kind", ["basic", "numeric", "listed"])
+@settings(max_examples=30, deadline=None)
 @given(events=purchases(most=6), data=st.data())
-def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(events, data) -> None:
-    rows = Rows(LAYOUT)
+def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(
+    kind: str, events, data
+) -> None:
+    layout = LAYOUTS[kind]
+    rows = Rows(layout)
     rows.append(events)
     rows.compact(data.draw(st.sampled_from([0.5, 1.0])))
     whole = b"".join(next(iter(rows.frames.values())))
@@ -96,7 +106,7 @@ def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(events,
     cut = bytes(damaged[: data.draw(st.integers(0, len(whole)))])
     for row in (bytes(damaged), cut, cut + whole):
         with suppress(ValueError):
-            read(LAYOUT, [row, whole], 0)
+            read(layout, [row, whole], 1_767_225_600_000_000)
 
 
 def test_a_row_that_ends_within_a_frame_is_refused() -> None:

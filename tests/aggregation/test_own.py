@@ -1,0 +1,85 @@
+"""An aggregation of one's own rides the same frames."""
+
+import math
+
+import numpy as np
+import pytest
+
+from featurestore import OwnAggregation, column, own
+from featurestore.definitions.measure import Measure
+from tests.aggregation.test_values import value_of
+from tests.definitions.test_problems import problems_of, view
+
+
+class GeometricMean(OwnAggregation):
+    name = "geometric_mean"
+    empty = {"logs": 0.0, "n": 0}  # noqa: RUF012 - as a user would
+
+    def insert(self, at_us, amounts):
+        return {"logs": np.log(amounts), "n": np.ones(len(amounts), int)}
+
+    def merge(self, states, groups):
+        return {name: groups.total(state) for name, state in states.items()}
+
+    def result(self, state):
+        return np.exp(state["logs"] / state["n"])
+
+
+class Spread(OwnAggregation):
+    name = "spread"
+    gives = int
+    empty = {"least": 2**62, "most": -(2**62)}  # noqa: RUF012 - as a user would
+
+    def insert(self, at_us, values):
+        return {"least": values, "most": values}
+
+    def merge(self, states, groups):
+        least, most = groups.smallest(states["least"]), groups.largest(states["most"])
+        return {"least": least, "most": most}
+
+    def result(self, state):
+        return state["most"] - state["least"]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_an_own_float_is_what_the_events_give(*, compacted: bool) -> None:
+    values = [1.0 + place % 7 for place in range(40)]
+    found = value_of(
+        own(GeometricMean(), "value"), *[{"value": v} for v in values], compacted=compacted
+    )
+    assert found == pytest.approx(math.prod(values) ** (1 / len(values)))
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_an_own_int_leaves_out_missing_values(*, compacted: bool) -> None:
+    events = [{"small": v} for v in (None, 5, None, -3, 8, None)]
+    assert value_of(own(Spread(), "small"), *events, compacted=compacted) == 11
+    assert value_of(own(Spread(), "small"), {}, {}, compacted=compacted) is None
+
+
+def test_where_chooses_events() -> None:
+    events = [{"small": v, "value": float(v)} for v in (1, 5, 9)]
+    assert value_of(own(Spread(), "small", where=column("value") < 6.0), *events) == 4
+
+
+def test_it_is_known_by_its_name_and_version() -> None:
+    class Newer(Spread):
+        version = 2
+
+    one, other = own(Spread(), "amount"), own(Newer(), "amount")
+    assert str(one) == "own_int(amount, own=spread v1)"
+    versions = {view(features={"f": measure}).version for measure in (one, other)}
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("measure", "problem"),
+    [
+        (own(Spread(), "status"), "own_int needs numbers, but status is str"),
+        (own(Spread()), "name 1 to 16 columns, got 0"),
+        (own("spread", "amount"), "'spread' is no OwnAggregation: derive its class from that"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_is_refused(measure: Measure, problem: str) -> None:
+    (found,) = problems_of(lambda: view(features={"f": measure}))
+    assert problem in found
