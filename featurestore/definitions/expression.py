@@ -8,13 +8,14 @@ Missing values stay missing: any operation on one gives none, a filter that is n
 false keeps the event out, and a number that is not finite (a division by zero) is missing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from featurestore.definitions.operators import INSTANT, OPERATORS, TYPES, alike, finite
 
 Scalar: TypeAlias = str | int | float | bool | datetime | date
 Arrow: TypeAlias = "pa.Array[Any]"
@@ -54,7 +55,9 @@ class Expression:
         if self.operator == "column":
             return columns[str(self.operands[0])]
         values = [_evaluate(operand, columns) for operand in self.operands]
-        result: Arrow = _finite(_OPERATORS[self.operator](*values))
+        if self.operator in _INFIX:
+            values = alike(values)
+        result: Arrow = finite(OPERATORS[self.operator](*values))
         return result
 
     def columns(self) -> Iterator[str]:
@@ -81,6 +84,130 @@ class Expression:
         for other in found[1:]:
             some = some | other
         return some
+
+    def map(self, values: Mapping[Any, Scalar]) -> "Expression":
+        """The value that `values` has for it, none where it has none.
+
+        >>> prices = {"amount": pa.array([2.0, 3.0]), "currency": pa.array(["USD", "JPY"])}
+        >>> euros = column("amount") * column("currency").map({"EUR": 1.0, "USD": 0.5})
+        >>> euros.evaluate(prices).to_pylist()
+        [1.0, None]
+        """
+        return Expression("map", (self, *(word for pair in values.items() for word in pair)))
+
+    def cast(self, kind: type) -> "Expression":
+        """The value as an `int`, `float`, `bool`, `str` or `date`, none where it is not one.
+
+        A float becomes an int without its fraction; an instant a date in UTC.
+
+        >>> column("n").cast(int).evaluate({"n": pa.array(["12", " -3 ", "1.5", "x"])}).to_pylist()
+        [12, -3, None, None]
+        """
+        return Expression("cast", (self, TYPES.get(kind, str(kind))))
+
+    def round(self, digits: int = 0) -> "Expression":
+        """The number rounded, half to even.
+
+        >>> column("n").round(1).evaluate({"n": pa.array([0.25, 0.75, 2.0])}).to_pylist()
+        [0.2, 0.8, 2.0]
+        """
+        return Expression("round", (self, digits))
+
+    def floor(self) -> "Expression":
+        """The largest whole number that is not above, as a float."""
+        return Expression("floor", (self,))
+
+    def ceil(self) -> "Expression":
+        """The smallest whole number that is not below, as a float."""
+        return Expression("ceil", (self,))
+
+    def sqrt(self) -> "Expression":
+        """The square root; none of a negative number."""
+        return Expression("sqrt", (self,))
+
+    def log(self) -> "Expression":
+        """The natural logarithm; none of what is not above 0.
+
+        >>> column("n").log().evaluate({"n": pa.array([1, 0, -1])}).to_pylist()
+        [0.0, None, None]
+        """
+        return Expression("log", (self,))
+
+    def log1p(self) -> "Expression":
+        """The natural logarithm of one more than the number."""
+        return Expression("log1p", (self,))
+
+    def exp(self) -> "Expression":
+        """The number e to this power; none where that is too large for a float."""
+        return Expression("exp", (self,))
+
+    def year(self, zone: str = "UTC") -> "Expression":
+        """The year of an instant in a time zone."""
+        return Expression("year", (self, zone))
+
+    def month(self, zone: str = "UTC") -> "Expression":
+        """The month of an instant in a time zone, 1 to 12."""
+        return Expression("month", (self, zone))
+
+    def day(self, zone: str = "UTC") -> "Expression":
+        """The day of the month of an instant in a time zone, 1 to 31."""
+        return Expression("day", (self, zone))
+
+    def weekday(self, zone: str = "UTC") -> "Expression":
+        """The day of the week of an instant in a time zone, 0 for Monday to 6."""
+        return Expression("weekday", (self, zone))
+
+    def hour(self, zone: str = "UTC") -> "Expression":
+        """The hour of an instant by the clocks of a time zone, 0 to 23.
+
+        >>> winter, summer = datetime(2026, 1, 1, 12), datetime(2026, 7, 1, 12)
+        >>> at = pa.array([winter, summer]).cast(pa.timestamp("us", tz="UTC"))
+        >>> column("at").hour("Europe/Paris").evaluate({"at": at}).to_pylist()
+        [13, 14]
+        """
+        return Expression("hour", (self, zone))
+
+    def minute(self, zone: str = "UTC") -> "Expression":
+        """The minute of an instant by the clocks of a time zone, 0 to 59."""
+        return Expression("minute", (self, zone))
+
+    def date(self, zone: str = "UTC") -> "Expression":
+        """The date of an instant in a time zone."""
+        return Expression("date", (self, zone))
+
+    def length(self) -> "Expression":
+        """How many characters a text has."""
+        return Expression("length", (self,))
+
+    def startswith(self, start: str) -> "Expression":
+        """True where a text starts with `start`."""
+        return Expression("startswith", (self, start))
+
+    def endswith(self, end: str) -> "Expression":
+        """True where a text ends with `end`."""
+        return Expression("endswith", (self, end))
+
+    def contains(self, part: str) -> "Expression":
+        """True where `part` stands in a text."""
+        return Expression("contains", (self, part))
+
+    def matches(self, pattern: str) -> "Expression":
+        """True where a regular expression (RE2) is found anywhere in a text.
+
+        >>> column("host").matches("^www[0-9]*[.]").evaluate(
+        ...     {"host": pa.array(["www2.example.org", "example.org", None])}
+        ... ).to_pylist()
+        [True, False, None]
+        """
+        return Expression("matches", (self, pattern))
+
+    def slice(self, start: int, stop: int) -> "Expression":
+        """The characters of a text from `start` up to but not with `stop`."""
+        return Expression("slice", (self, start, stop))
+
+    def strip(self) -> "Expression":
+        """Text without white space at its ends."""
+        return Expression("strip", (self,))
 
     def lower(self) -> "Expression":
         """Text in lower case."""
@@ -204,64 +331,56 @@ def column(name: str) -> Expression:
     return Expression("column", (name,))
 
 
+def if_else(
+    condition: Expression, value: Expression | Scalar, other: Expression | Scalar
+) -> Expression:
+    """`value` where `condition` is true, `other` where it is false, none where it is neither.
+
+    >>> fee = if_else(column("amount") > 100, column("amount") * 0.01, 0.5)
+    >>> fee.evaluate({"amount": pa.array([200.0, 50.0, None])}).to_pylist()
+    [2.0, 0.5, None]
+    """
+    return Expression("if_else", (condition, value, other))
+
+
+def coalesce(*values: Expression | Scalar) -> Expression:
+    """The first of several that there is.
+
+    >>> coalesce(column("nick"), column("name"), "nobody").evaluate(
+    ...     {"nick": pa.array(["Al", None, None]), "name": pa.array(["Alan", "Ann", None])}
+    ... ).to_pylist()
+    ['Al', 'Ann', 'nobody']
+    """
+    return Expression("coalesce", values)
+
+
+def least(*values: Expression | Scalar) -> Expression:
+    """The smallest of several; none where one is missing.
+
+    >>> least(column("a"), column("b"), 5).evaluate(
+    ...     {"a": pa.array([1, 9, 2]), "b": pa.array([3, 8, None])}
+    ... ).to_pylist()
+    [1, 5, None]
+    """
+    return Expression("least", values)
+
+
+def greatest(*values: Expression | Scalar) -> Expression:
+    """The largest of several; none where one is missing."""
+    return Expression("greatest", values)
+
+
 def as_expression(of: Expression | str) -> Expression:
     """Take a bare name as the column of that name."""
     return column(of) if isinstance(of, str) else of
 
 
 _INFIX = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or"})
-_INSTANT = pa.timestamp("us", tz="UTC")
 
 
 def _evaluate(operand: Expression | Scalar, columns: Columns) -> "Arrow | ArrowScalar":
     if isinstance(operand, Expression):
         return operand.evaluate(columns)
     if isinstance(operand, datetime):
-        return pa.scalar(operand if operand.tzinfo else operand.isoformat() + "Z").cast(_INSTANT)
+        return pa.scalar(operand if operand.tzinfo else operand.isoformat() + "Z").cast(INSTANT)
     return pa.scalar(operand)
-
-
-def _divide(dividend: Any, divisor: Any) -> Any:
-    return pc.divide(pc.cast(dividend, pa.float64()), pc.cast(divisor, pa.float64()))
-
-
-def _subtract(left: Any, right: Any) -> Any:
-    difference = pc.subtract(left, right)
-    if pa.types.is_duration(difference.type):
-        return pc.divide(pc.cast(pc.cast(difference, pa.int64()), pa.float64()), 1e6)
-    return difference
-
-
-def _add(left: Any, right: Any) -> Any:
-    if pa.types.is_string(left.type) and pa.types.is_string(right.type):
-        return pc.binary_join_element_wise(left, right, "")
-    return pc.add(left, right)
-
-
-def _finite(values: Any) -> Any:
-    if not pa.types.is_floating(values.type):
-        return values
-    return pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
-
-
-_OPERATORS: dict[str, Callable[..., Any]] = {
-    "==": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-    "+": _add,
-    "-": _subtract,
-    "*": pc.multiply,
-    "/": _divide,
-    "and": pc.and_kleene,
-    "or": pc.or_kleene,
-    "not": pc.invert,
-    "abs": pc.abs,
-    "is_null": pc.is_null,
-    "fill_null": pc.fill_null,
-    "lower": pc.utf8_lower,
-    "upper": pc.utf8_upper,
-    "if": lambda condition, value: pc.if_else(condition, value, pa.scalar(None, value.type)),
-}

@@ -1,6 +1,13 @@
-"""A stream: events of one shape, as their producer promises them."""
+"""A stream: events of one shape, as their producer promises them, and how they are shaped.
 
-from collections.abc import Mapping
+::
+
+    event ─► contract ─► transforms ─► enrich ─► derive ─► where ─► the columns of features
+
+Each step sees the columns that the one before left.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -11,6 +18,8 @@ from pydantic import BaseModel
 from featurestore.definitions.contract import ARROW_TYPES, Column, Kind, contract_columns, kind_of
 from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.problems import report
+from featurestore.definitions.reference import Enrichment, Reference
+from featurestore.definitions.transform import Transform, fingerprint, transformed
 from featurestore.errors import has, hint
 from featurestore.instants import duration_us
 
@@ -25,7 +34,11 @@ class Stream:
         event_time: The datetime column that says when it happened; naive values are UTC.
         event_id: The column that names the event.
         dedupe: How long an `event_id` seen again is taken for the same event, as in ``"24h"``.
-        derive: Further columns, as expressions over those of the contract.
+        transforms: Functions of your own from a batch of events to one with other columns;
+            `featurestore.definitions.transform` has the rules.
+        enrich: Further columns, looked up in reference tables: ``[merchants.on("merchant_id")]``.
+        derive: Further columns, as expressions over all of these.
+        where: Only events for which this is true; the others are counted as ``filtered``.
         reverses: A boolean column, or an expression, that is true for events that undo an earlier
             one, such as a refund. It must carry what it undoes: the same entity keys, and the same
             values in all columns that features use. `event_time` is when the earlier one happened,
@@ -52,7 +65,10 @@ class Stream:
     event_time: str = field(kw_only=True)
     event_id: str | None = field(default=None, kw_only=True)
     dedupe: str | timedelta | None = field(default=None, kw_only=True)
+    transforms: Sequence[Transform] = field(default=(), kw_only=True)
+    enrich: Sequence[Enrichment] = field(default=(), kw_only=True)
     derive: Mapping[str, Expression] = field(default_factory=dict, kw_only=True)
+    where: Expression | None = field(default=None, kw_only=True)
     reverses: str | Expression | None = field(default=None, kw_only=True)
     reverses_time: str | None = field(default=None, kw_only=True)
     clock_skew: str | timedelta = field(default="1m", kw_only=True)
@@ -62,13 +78,39 @@ class Stream:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """Every column features can use: the contract's, then the derived ones."""
-        columns = dict(contract_columns(self.contract))
+        """Every column features can use: the contract's as shaped, looked up, then derived ones."""
+        columns = dict(self.looked_up)
         for name, expression in self.derive.items():
             kind = self._derived_kind(expression, columns)
             if isinstance(kind, Kind):
                 columns[name] = Column(name, kind, nullable=True, path=())
         return columns
+
+    @cached_property
+    def shaped(self) -> dict[str, Column]:
+        """The columns after the transforms: what references are looked up by."""
+        columns = contract_columns(self.contract)
+        made = transformed(columns, self.transforms) if self.transforms else columns
+        return columns if isinstance(made, str) else made
+
+    @cached_property
+    def looked_up(self) -> dict[str, Column]:
+        """The columns after the look-ups: what derived ones are made of."""
+        found = {n: kind for enrichment in self.enrich for n, kind in enrichment.columns.items()}
+        extra = {n: Column(n, kind, nullable=True, path=()) for n, kind in found.items()}
+        return {**self.shaped, **extra}
+
+    @property
+    def references(self) -> list[Reference]:
+        """The references its events are looked up in, each once."""
+        return list({id(e.reference): e.reference for e in self.enrich}.values())
+
+    @cached_property
+    def shaping(self) -> list[str]:
+        """A fingerprint of how events are shaped; empty where they are only derived from."""
+        parts = [f"transform {fingerprint(transform)}" for transform in self.transforms]
+        parts += [f"enrich {enrichment.fingerprint}" for enrichment in self.enrich]
+        return [*parts, f"where {self.where}"] if self.where is not None else parts
 
     @property
     def clock_skew_us(self) -> int:
@@ -94,7 +136,10 @@ class Stream:
         return kind_of(arrow_type) or f"{expression} gives {arrow_type}, which no feature can hold"
 
     def _problems(self) -> list[str]:
-        problems = [*self._column_problems(), *self._derive_problems()]
+        problems = self._column_problems() or self._transform_problems()
+        problems += [] if problems else self._enrich_problems()
+        problems += [] if problems else self._derive_problems()
+        problems += [] if problems else self._where_problems()
         problems += [] if problems else self._reversal_problems()
         for name, duration in (("dedupe", self.dedupe), ("clock_skew", self.clock_skew)):
             try:
@@ -138,13 +183,59 @@ class Stream:
                 )
         return problems
 
+    def _transform_problems(self) -> list[str]:
+        made = transformed(contract_columns(self.contract), self.transforms)
+        if isinstance(made, str):
+            return [made]
+        roles = (("event_time", self.event_time), ("event_id", self.event_id))
+        problems = [
+            f"transforms leave no {role} {name!r} {has(list(made))}{hint(name, made)}"
+            for role, name in roles
+            if name is not None and name not in made
+        ]
+        time = made.get(self.event_time)
+        if time is not None and time.kind is not Kind.DATETIME:
+            problems.append(f"event_time {self.event_time!r} is {time.kind} after transforms")
+        return problems
+
+    def _enrich_problems(self) -> list[str]:
+        problems, taken = [], set(self.shaped)
+        for enrichment in self.enrich:
+            where = f"enrich {enrichment.name!r}"
+            kind = self._derived_kind(enrichment.key, self.shaped)
+            wanted = enrichment.reference.key_kind
+            if not isinstance(kind, Kind):
+                problems.append(f"{where}: {kind}")
+            elif kind is not wanted:
+                problems.append(
+                    f"{where}: {enrichment.key} is {kind.value}, but the keys of reference "
+                    f"{enrichment.reference.name!r} are {wanted.value}; say key_type={kind.value} "
+                    f"there, or cast"
+                )
+            problems += [
+                f"{where}: there is a column {name!r} already; say on(..., name=...)"
+                for name in enrichment.columns
+                if name in taken
+            ]
+            taken |= set(enrichment.columns)
+        return problems
+
+    def _where_problems(self) -> list[str]:
+        if self.where is None:
+            return []
+        kind = self.kind_of(self.where)
+        if not isinstance(kind, Kind):
+            return [f"where: {kind}"]
+        wrong = f"where: {self.where} is {kind.value}, but must be true or false"
+        return [] if kind is Kind.BOOL else [wrong]
+
     def _derive_problems(self) -> list[str]:
-        contract, problems = contract_columns(self.contract), []
-        known = dict(contract)
+        problems, known = [], dict(self.looked_up)
         for name, expression in self.derive.items():
             kind = self._derived_kind(expression, known)
-            if name in contract:
-                problems.append(f"derived column {name!r} is in the contract already; rename it")
+            if name in self.looked_up:
+                whose = "the contract" if name in contract_columns(self.contract) else "the stream"
+                problems.append(f"derived column {name!r} is in {whose} already; rename it")
             elif isinstance(kind, Kind):
                 known[name] = Column(name, kind, nullable=True, path=())
             else:
