@@ -96,7 +96,7 @@ def _now_us() -> int:
 def _add_lookups(app: FastAPI, lookups: Lookups, plans: dict[str, Plan], limits: Limits) -> None:
     responses: Any = {
         200: {"model": FeaturesResponse, "content": {ARROW.decode(): {}}},
-        **problems(400, 404, 413, 422, 503),
+        **problems(400, 404, 413, 422, 500, 503),
     }
     one, many = look_up_one(plans), look_up(plans)
 
@@ -139,7 +139,7 @@ def _add_ingest(app: FastAPI, ingest: Ingest, limits: Limits) -> None:
 def _add_descriptions(app: FastAPI, catalog: Catalog, plans: dict[str, Plan]) -> None:
     services, views, streams = Services.of(plans), Views.of(catalog), Streams.of(catalog)
 
-    @app.get("/v1/services", tags=["definitions"])
+    @app.get("/v1/services", tags=["definitions"], response_model_exclude_none=True)
     async def list_services() -> Services:
         """List the services: their keys and features."""
         return services

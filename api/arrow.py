@@ -12,8 +12,8 @@ column                     type                        when
 ``{feature}__event_time``  timestamp[us, UTC]          ``include`` names ``event_times``
 =========================  ==========================  =======================================
 
-The schema's metadata has ``service`` and ``as_of``. So ``table.select(features).to_pandas()`` is
-the matrix a model takes, without a value being touched.
+The schema's metadata has ``service``, ``as_of``, and ``clock.{stream}`` for each event clock. So
+``table.select(features).to_pandas()`` is the matrix a model takes, without a value being touched.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from featurestore.definitions.contract import ARROW_TYPES, Kind
+from featurestore.instants import instant_text
 from featurestore.serving.vector import Status, Vectors
 
 _INSTANT = ARROW_TYPES[Kind.DATETIME]
@@ -40,10 +41,10 @@ def arrow_stream(
     fields: list[Any] = []
     columns: list[Any] = []
     for name, kind, values in zip(
-        features, vectors.shape.kinds, _transposed(vectors.raw), strict=True
+        features, vectors.shape.kinds, _transposed(vectors.filled), strict=True
     ):
-        fields.append(pa.field(name, ARROW_TYPES[kind]))
         columns.append(_column(values, kind))
+        fields.append(pa.field(name, columns[-1].type))
     if "statuses" in include:
         for name, statuses in zip(features, _transposed(vectors.statuses), strict=True):
             fields.append(pa.field(f"{name}__status", _STATUS))
@@ -52,7 +53,9 @@ def arrow_stream(
         for name, times in zip(features, _transposed(vectors.event_times), strict=True):
             fields.append(pa.field(f"{name}__event_time", _INSTANT))
             columns.append(_column(times, Kind.DATETIME))
-    schema = pa.schema(fields, metadata={"service": service, "as_of": as_of})
+    metadata: dict[bytes | str, bytes | str] = {"service": service, "as_of": as_of}
+    metadata |= {f"clock.{stream}": instant_text(at) for stream, at in vectors.clocks.items()}
+    schema = pa.schema(fields, metadata=metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_batch(pa.record_batch(columns, schema=schema))
@@ -67,7 +70,10 @@ def _column(values: Sequence[Any], kind: Kind) -> Any:
     if kind in (Kind.DATETIME, Kind.DATE):  # they come as numbers
         width = pa.int64() if kind is Kind.DATETIME else pa.int32()
         return pa.array(values, width).cast(ARROW_TYPES[kind])
-    return pa.array(values, ARROW_TYPES[kind])
+    if kind is Kind.MAP:
+        pairs = [None if value is None else list(value.items()) for value in values]
+        return pa.array(pairs, pa.map_(pa.string(), pa.int64()))
+    return pa.array(values, ARROW_TYPES.get(kind))  # a list has the type of its items
 
 
 def _statuses(statuses: Sequence[str]) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from api.asked import CONTEXT
 from api.schemas import FeaturesRequest, Problem
 from featurestore.definitions.contract import Column, Kind
 from featurestore.definitions.stream import Stream
@@ -12,7 +13,8 @@ from featurestore.serving.plan import Plan
 DESCRIPTION = """Feature vectors of models, computed from streams and cut at the moment you ask.
 
 A window of length W read at `as_of` covers `(as_of - W, as_of]`. Counts of nothing are 0, every
-other value of nothing is null. Errors are RFC 9457 problem documents."""
+other value of nothing is null, or the default that the service has for it. Errors are RFC 9457
+problem documents."""
 
 _WORDS: dict[Kind, object] = {
     Kind.INT: 1,
@@ -28,6 +30,7 @@ _DETAILS = {
     413: "the body must be at most 4,194,304 bytes; send it in parts",
     422: "entities[0]: key 'user_id' must be str, got int 7",
     429: "about 1,000,000 events of stream 'payments' wait to be applied, and 1,000,000 may",
+    500: "on-demand feature 'ratio' raised KeyError in line 7 (ratio): there is no 'spend_1h'",
     503: "cannot reach the store at redis://127.0.0.1:6379: connection refused",
 }
 _TEXTS = {
@@ -36,6 +39,7 @@ _TEXTS = {
     413: "The body is too large.",
     422: "The request cannot be answered as it stands.",
     429: "Too many events wait to be applied; try again later.",
+    500: "An on-demand feature of the service failed; other services are not touched.",
     503: "The store cannot be reached; try again later.",
 }
 
@@ -63,7 +67,7 @@ def _problem(status: int) -> dict[str, Any]:
 def look_up(plans: Mapping[str, Plan]) -> dict[str, Any]:
     """Document the body of a look-up, with an example for each service."""
     examples = {
-        name: {"summary": f"service {name}", "value": {"entities": [entity_of(plan)]}}
+        name: {"summary": f"service {name}", "value": request_of(plan)}
         for name, plan in plans.items()
     }
     schema = FeaturesRequest.model_json_schema() | {"additionalProperties": False}
@@ -74,7 +78,7 @@ def look_up(plans: Mapping[str, Plan]) -> dict[str, Any]:
 def look_up_one(plans: Mapping[str, Plan]) -> dict[str, Any]:
     """Document the query parameters of a look-up of one entity."""
     examples = {
-        name: {"summary": f"service {name}", "value": entity_of(plan)}
+        name: {"summary": f"service {name}", "value": query_of(plan)}
         for name, plan in plans.items()
     }
     keys = {
@@ -83,7 +87,8 @@ def look_up_one(plans: Mapping[str, Plan]) -> dict[str, Any]:
         "required": True,
         "style": "form",
         "explode": True,
-        "description": "The entity's keys, each a parameter of its own: `?user_id=u1&…`.",
+        "description": "The entity's keys, each a parameter of its own: `?user_id=u1&…`; what "
+        "on-demand features need besides as `context.amount=12.5`.",
         "schema": {"type": "object", "additionalProperties": True},
         "examples": examples,
     }
@@ -101,7 +106,15 @@ def look_up_one(plans: Mapping[str, Plan]) -> dict[str, Any]:
         "explode": False,
         "schema": {"type": "array", "items": {"enum": ["statuses", "event_times"]}},
     }
-    return {"parameters": [keys, moment, include]}
+    features = {
+        "name": "features",
+        "in": "query",
+        "description": "The features wanted, in the order wanted, comma-separated; all if absent.",
+        "style": "form",
+        "explode": False,
+        "schema": {"type": "array", "items": {"type": "string"}},
+    }
+    return {"parameters": [keys, moment, include, features]}
 
 
 def events(streams: Mapping[str, Stream]) -> dict[str, Any]:
@@ -122,6 +135,23 @@ def events(streams: Mapping[str, Stream]) -> dict[str, Any]:
 def entity_of(plan: Plan) -> dict[str, object]:
     """Return an example of an entity."""
     return {key: _WORDS[kind] for key, kind in plan.keys.items()}
+
+
+def context_of(plan: Plan) -> dict[str, object]:
+    """Return an example of a context."""
+    return {name: _WORDS[declared.kind] for name, declared in plan.context.items()}
+
+
+def request_of(plan: Plan) -> dict[str, object]:
+    """Return an example of the body of a look-up."""
+    context = {"context": context_of(plan)} if plan.context else {}
+    return {"entities": [entity_of(plan)], **context}
+
+
+def query_of(plan: Plan) -> dict[str, object]:
+    """Return an example of the query of a look-up."""
+    context = {f"{CONTEXT}{name}": value for name, value in context_of(plan).items()}
+    return entity_of(plan) | context
 
 
 def event_of(stream: Stream) -> dict[str, Any]:

@@ -13,39 +13,34 @@ from functools import cached_property
 from http import HTTPStatus
 from time import perf_counter
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
-import msgspec
 import orjson
 
 from api.answer import ARROW, JSON, Answer
 from api.arrow import arrow_stream
+from api.asked import INCLUDES, instant, of_body, of_query
 from api.metrics import Metrics
-from api.problems import Malformed, problem, problem_of
+from api.problems import problem, problem_of
 from featurestore.errors import (
-    BadEntity,
+    OnDemandFailed,
     RequestError,
     StoreError,
     UnknownName,
-    has,
     hint,
 )
-from featurestore.instants import instant_text, parse_instant
-from featurestore.serving.key_values import parsed
+from featurestore.instants import instant_text
 from featurestore.serving.plan import Plan
+from featurestore.serving.question import Question, ask
 from featurestore.serving.vector import Vectors
 from featurestore.storage.rows import AsyncRows, Found
 
 ROUTE = "/v1/features/{service}"
 MOST_ENTITIES = 1000
-INCLUDES = ("statuses", "event_times")
 
 _log = logging.getLogger(__name__)
 
 # What a fault of ours can be, such as a row that no release of this library wrote.
 _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
-
-Entity = dict[str, object]
 
 
 class Request(NamedTuple):
@@ -62,17 +57,6 @@ class Request(NamedTuple):
     query: bytes | None
     body: bytes
     arrow: bool
-
-
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a POST."""
-
-    entities: list[Entity]
-    as_of: str | None = None
-    include: list[str] = []
-
-
-_BODY = msgspec.json.Decoder(_Asked)
 
 
 @dataclass(frozen=True)
@@ -94,9 +78,8 @@ class _Lookup(NamedTuple):
     """A look-up understood."""
 
     service: _Service
-    keys: list[bytes]
+    question: Question
     entities: int
-    as_of_us: int
     as_of: str
     include: Sequence[str]
     arrow: bool
@@ -135,7 +118,9 @@ class Lookups:
             done(self._counted(problem_of(error, f"/v1/features/{request.service}"), began))
             return
         self._rows.fetch_soon(
-            lookup.keys, lambda found: done(self._counted(self._answer(lookup, found), began))
+            lookup.question.keys,
+            lambda found: done(self._counted(self._answer(lookup, found), began)),
+            lookup.question.clocks,
         )
 
     async def answer(self, request: Request) -> Answer:
@@ -149,7 +134,8 @@ class Lookups:
         if service is None:
             raise UnknownName("service", request.service, self._services)  # noqa: EM101
         plan = service.plan
-        asked = _body(request.body) if request.query is None else _query(request.query, plan)
+        query = request.query
+        asked = of_body(request.body) if query is None else of_query(query, plan)
         count = len(asked.entities)
         if not 1 <= count <= MOST_ENTITIES:
             msg = f"entities must be 1 to {MOST_ENTITIES:,}, got {count:,}"
@@ -158,10 +144,18 @@ class Lookups:
             if name not in INCLUDES:
                 msg = f"include[{place}] must be one of {', '.join(INCLUDES)}, got {name!r}"
                 raise RequestError(msg + hint(name, INCLUDES))
-        as_of_us = self._clock() if asked.as_of is None else _instant(asked.as_of)
-        keys = plan.row_keys(asked.entities)
-        text = instant_text(as_of_us)
-        return _Lookup(service, keys, count, as_of_us, text, asked.include, request.arrow)
+        question = ask(
+            plan,
+            asked.entities,
+            now_us=self._clock(),
+            as_of_us=None if asked.as_of is None else instant(asked.as_of),
+            features=asked.features,
+            context=asked.context,
+        )
+        if asked.features is not None:
+            service = _Service(question.plan)
+        text = instant_text(question.now_us)
+        return _Lookup(service, question, count, text, asked.include, request.arrow)
 
     def _answer(self, lookup: _Lookup, found: Found) -> Answer:
         instance = f"/v1/features/{lookup.service.plan.service.name}"
@@ -169,8 +163,11 @@ class Lookups:
             self._metrics.count("store_errors", 1)
             return problem_of(found, instance)
         try:
-            vectors = lookup.service.plan.answer(found, lookup.as_of_us)
+            vectors = lookup.question.answer(found)
             answer = _arrow(lookup, vectors) if lookup.arrow else _json(lookup, vectors)
+        except OnDemandFailed as error:
+            _log.exception("a look-up of %s failed", instance)
+            return problem_of(error, instance)
         except _FAULTS as error:
             _log.exception("a look-up of %s failed", instance)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -181,62 +178,6 @@ class Lookups:
     def _counted(self, answer: Answer, began: float) -> Answer:
         self._metrics.answered(ROUTE, answer.status, perf_counter() - began)
         return answer
-
-
-def _body(body: bytes) -> _Asked:
-    try:
-        return _BODY.decode(body)
-    except msgspec.ValidationError as error:
-        msg = (
-            f'{error}; expected {{"entities": [{{key: value}}], "as_of"?: instant, '
-            f'"include"?: [{", ".join(INCLUDES)}]}}'
-        )
-        raise RequestError(msg) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"the body is no JSON: {error}"
-        raise Malformed(msg) from error
-
-
-def _query(query: bytes, plan: Plan) -> _Asked:
-    """Understand the query string of a GET: keys, ``as_of``, ``include``."""
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
-    except ValueError as error:
-        msg = f"the query is no text in percent-encoded UTF-8: {error}"
-        raise RequestError(msg) from error
-    entity: Entity = {}
-    asked = _Asked([entity])
-    known = [*plan.keys, "as_of", "include"]
-    for name, text in pairs:
-        if name not in known:
-            msg = f"there is no query parameter {name!r} {has(known)}{hint(name, known)}"
-            raise RequestError(msg)
-        if name in plan.keys:
-            _put(entity, name, text, plan)
-        elif name == "include":
-            asked.include += text.split(",")
-        else:
-            asked.as_of = text
-    return asked
-
-
-def _put(entity: Entity, key: str, text: str, plan: Plan) -> None:
-    if key in entity:
-        raise BadEntity(0, f"key {key!r} is given twice; ask for several entities with POST")
-    try:
-        entity[key] = parsed(text, plan.keys[key])
-    except ValueError as error:
-        raise BadEntity(0, f"key {key!r} {error}") from error
-
-
-def _instant(text: str) -> int:
-    try:
-        as_of_us = parse_instant(text)
-        instant_text(as_of_us)  # the answer repeats it
-    except (ValueError, OverflowError) as error:
-        msg = f"as_of: {text[:100]!r} is no instant: write it as 2026-01-31T12:00:00Z"
-        raise RequestError(msg) from error
-    return as_of_us
 
 
 def _json(lookup: _Lookup, vectors: Vectors) -> Answer:
@@ -251,8 +192,14 @@ def _json(lookup: _Lookup, vectors: Vectors) -> Answer:
         parts += [b',"statuses":', orjson.dumps(vectors.statuses)]
     if "event_times" in lookup.include:
         parts += [b',"event_times":', orjson.dumps(_instants(vectors.event_times))]
+    if vectors.clocks:
+        parts += [b',"clocks":', orjson.dumps(_clocks(vectors))]
     parts.append(b"}")
     return Answer(200, JSON, b"".join(parts))
+
+
+def _clocks(vectors: Vectors) -> dict[str, str]:
+    return {stream: instant_text(at) for stream, at in vectors.clocks.items()}
 
 
 def _instants(times: Sequence[Sequence[int | None]]) -> list[list[str | None]]:

@@ -9,9 +9,23 @@ from http import HTTPStatus
 import orjson
 
 from api.answer import PROBLEM, Answer
-from featurestore.errors import BadEntity, FeatureStoreError, RequestError, StoreError, UnknownName
+from featurestore.errors import (
+    BadContext,
+    BadEntity,
+    BadFeature,
+    FeatureStoreError,
+    OnDemandFailed,
+    RequestError,
+    StoreError,
+    UnknownName,
+)
 
 _RETRY_SECONDS = 1
+_PARTS: dict[type, str] = {
+    BadEntity: "bad-entity",
+    BadFeature: "bad-feature",
+    BadContext: "bad-context",
+}
 
 
 class Malformed(RequestError):
@@ -42,9 +56,11 @@ def problem_of(error: FeatureStoreError, instance: str) -> Answer:
             status, kind = HTTPStatus.TOO_MANY_REQUESTS, "overloaded"
         case UnknownName():
             status, kind = HTTPStatus.NOT_FOUND, f"unknown-{error.what}"
-        case BadEntity():
-            status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "bad-entity"
-            more["pointer"] = f"/entities/{error.index}"
+        case BadEntity() | BadFeature() | BadContext():
+            status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, _PARTS[type(error)]
+            more["pointer"] = error.pointer
+        case OnDemandFailed():
+            status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "on-demand-failed"
         case RequestError():
             status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "bad-request"
         case StoreError():

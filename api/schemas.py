@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from featurestore.definitions.catalog import Catalog
+from featurestore.definitions.service import Computed, Place
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.instants import duration_text
@@ -23,18 +24,29 @@ class FeaturesRequest(BaseModel):
     ]
     as_of: Annotated[
         str | None,
-        Field(description="The moment to look back from, as 2026-01-31T12:00:00Z; now if absent."),
+        Field(description="The moment to look back from, as 2026-01-31T12:00:00Z; else now."),
     ] = None
     include: Annotated[
         list[str], Field(description="What to add to the answer: statuses, event_times.")
     ] = []
+    features: Annotated[
+        list[str] | None,
+        Field(description="The features wanted, in the order wanted; all if absent."),
+    ] = None
+    context: Annotated[
+        dict[str, Any] | list[dict[str, Any]] | None,
+        Field(
+            description="What on-demand features are computed of besides: one object for all "
+            "entities, or one for each."
+        ),
+    ] = None
 
 
 class FeaturesResponse(BaseModel):
     """The vectors, one per entity in the order of the request."""
 
     service: str
-    as_of: Annotated[str, Field(description="The moment the windows end at.")]
+    as_of: Annotated[str, Field(description="The moment of the request: what windows end at.")]
     features: Annotated[list[str], Field(description="The names of a vector's places.")]
     vectors: Annotated[list[list[Any]], Field(description="null where there is no value.")]
     statuses: Annotated[
@@ -44,6 +56,10 @@ class FeaturesResponse(BaseModel):
     event_times: Annotated[
         list[list[str | None]] | None,
         Field(description="The time of the newest event behind each value."),
+    ] = None
+    clocks: Annotated[
+        dict[str, str] | None,
+        Field(description="What windows of views with an event clock end at, by stream."),
     ] = None
 
 
@@ -69,7 +85,9 @@ class Problem(BaseModel):
     status: int
     detail: Annotated[str, Field(description="Where, what was expected, what came, what to do.")]
     instance: str
-    pointer: Annotated[str | None, Field(description="The entity that is wrong.")] = None
+    pointer: Annotated[str | None, Field(description="The part of the request that is wrong.")] = (
+        None
+    )
 
 
 class ServiceFeature(BaseModel):
@@ -77,8 +95,14 @@ class ServiceFeature(BaseModel):
 
     name: str
     type: str
-    view: str
-    window: str
+    view: str | None = None
+    window: str | None = None
+    on_demand: Annotated[
+        str | None, Field(description="The function that computes it, where no view does.")
+    ] = None
+    default: Annotated[
+        Any, Field(description="What stands in the vector where it would be null; else absent.")
+    ] = None
 
 
 class Service(BaseModel):
@@ -86,25 +110,32 @@ class Service(BaseModel):
 
     name: str
     keys: Annotated[dict[str, str], Field(description="The keys of an entity, with their types.")]
+    context: Annotated[
+        dict[str, str] | None,
+        Field(description="What a request must bring along; a type with ? may be missing."),
+    ] = None
     features: list[ServiceFeature]
 
     @classmethod
     def of(cls, plan: Plan) -> "Service":
         """Describe a service."""
-        features = [
-            ServiceFeature(
-                name=served.name,
-                type=served.feature.kind.value,
-                view=served.view.name,
-                window=served.feature.window.name,
-            )
-            for served in plan.service.served
-        ]
+        fills = plan.shape.written_fills
         return cls(
             name=plan.service.name,
             keys={key: kind.value for key, kind in plan.keys.items()},
-            features=features,
+            context={name: str(declared) for name, declared in plan.context.items()} or None,
+            features=[_feature(p, fill) for p, fill in zip(plan.places, fills, strict=True)],
         )
+
+
+def _feature(place: Place, default: object) -> ServiceFeature:
+    kind = place.kind.value
+    if isinstance(place, Computed):
+        return ServiceFeature(name=place.name, type=kind, on_demand=place.by.name, default=default)
+    window = place.feature.window.name
+    return ServiceFeature(
+        name=place.name, type=kind, view=place.view.name, window=window, default=default
+    )
 
 
 class ViewFeature(BaseModel):
@@ -127,6 +158,12 @@ class View(BaseModel):
     windows: list[str]
     offset: str | None
     where: str | None
+    max_age: Annotated[
+        str | None, Field(description="How old an entity's newest event may be; else all is null.")
+    ]
+    clock: Annotated[
+        str, Field(description="What now is: wall, or event, the newest one of the stream.")
+    ]
     features: list[ViewFeature]
 
     @classmethod
@@ -143,6 +180,8 @@ class View(BaseModel):
             windows=[window.name for window in windows],
             offset=duration_text(offset_us) if offset_us else None,
             where=str(view.where) if view.where is not None else None,
+            clock=view.clock,
+            max_age=duration_text(view.max_age_us) if view.max_age_us else None,
             features=[
                 ViewFeature(
                     name=f.name, type=f.kind.value, measure=str(f.measure), window=f.window.name

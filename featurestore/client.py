@@ -2,19 +2,35 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, TypedDict
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.catalog import Catalog, load
 from featurestore.errors import UnknownName
 from featurestore.instants import to_us
+from featurestore.serving.context import Given
 from featurestore.serving.plan import Plan
+from featurestore.serving.question import ask
 from featurestore.serving.vector import Vectors
+from featurestore.storage.embedded import store_url
 from featurestore.storage.rows import AsyncRows, Rows
 
 Entity = Mapping[str, object]
+
+
+class Fetches(Protocol):
+    """Where rows are fetched from."""
+
+    def fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes] = ()) -> list[bytes | None]:
+        """Return the row under each key, then each event clock; None where there is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
 
 
 class Client:
@@ -22,7 +38,9 @@ class Client:
 
     Args:
         definitions: A catalog, or the path or module of the definitions.
-        url: The store, as ``redis://host:port``.
+        url: The store, as ``redis://host:port``; None: the embedded server of this directory, of
+            which `close` lets go.
+        rows: Where rows are fetched from, in the place of a store.
 
     Cost: one round trip per call, however many entities. For one thread at a time.
 
@@ -32,45 +50,81 @@ class Client:
             client.get("fraud_v1", {"user_id": "u1", "merchant_id": "m9"})
     """
 
-    def __init__(self, definitions: Catalog | str, url: str) -> None:
+    def __init__(
+        self,
+        definitions: Catalog | str,
+        url: str | None = None,
+        *,
+        rows: Fetches | None = None,
+    ) -> None:
         self._plans = _plans(definitions)
-        self._rows = Rows(url)
+        self._store = ExitStack()
+        self._rows = rows or Rows(self._store.enter_context(store_url(url)))
 
     def get(
-        self, service: str, entity: Entity, *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entity: Entity,
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Mapping[str, object] | None = None,
     ) -> dict[str, Value]:
         """Return the vector of one entity by feature name.
 
         Args:
             service: The service's name.
             entity: Its keys.
-            as_of: The moment to look back from (an instant, or microseconds UTC); now if None.
+            as_of: The moment to look back from (an instant, or microseconds UTC); if None that of
+                each view's clock.
+            features: The features wanted, in the order wanted; all of the service if None.
+            context: What on-demand features are computed of besides.
 
         Raises:
             UnknownName: There is no such service.
             BadEntity: A key is missing or of the wrong type.
+            BadFeature: A feature is not there.
+            BadContext: A value of the context is missing, unknown or of the wrong type.
+            OnDemandFailed: A function of the service failed.
             StoreError: The store cannot be read.
         """
-        return self.get_many(service, [entity], as_of=as_of)[0]
+        return self.get_many(service, [entity], as_of=as_of, features=features, context=context)[0]
 
     def get_many(
-        self, service: str, entities: Sequence[Entity], *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entities: Sequence[Entity],
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Given = None,
     ) -> list[dict[str, Value]]:
-        """Return the vectors of several entities, in their order."""
-        vectors = self.vectors(service, entities, as_of=as_of)
-        return _named(_plan(self._plans, service), vectors)
+        """Return the vectors of several entities, in their order.
+
+        The context is one for all of them, or one for each.
+        """
+        return _named(
+            self.vectors(service, entities, as_of=as_of, features=features, context=context)
+        )
 
     def vectors(
-        self, service: str, entities: Sequence[Entity], *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entities: Sequence[Entity],
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Given = None,
     ) -> Vectors:
         """Return vectors with the status and event time of each value."""
         plan = _plan(self._plans, service)
-        rows = self._rows.fetch(plan.row_keys(entities))
-        return plan.answer(rows, _moment(as_of))
+        question = ask(plan, entities, **_moments(as_of), features=features, context=context)
+        return question.answer(self._rows.fetch(question.keys, question.clocks))
 
     def close(self) -> None:
         """Close the connection."""
         self._rows.close()
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -104,25 +158,49 @@ class AsyncClient:
         self._rows = AsyncRows(url)
 
     async def get(
-        self, service: str, entity: Entity, *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entity: Entity,
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Mapping[str, object] | None = None,
     ) -> dict[str, Value]:
         """Return the vector of one entity by feature name; as `Client.get`."""
-        return (await self.get_many(service, [entity], as_of=as_of))[0]
+        return (
+            await self.get_many(service, [entity], as_of=as_of, features=features, context=context)
+        )[0]
 
     async def get_many(
-        self, service: str, entities: Sequence[Entity], *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entities: Sequence[Entity],
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Given = None,
     ) -> list[dict[str, Value]]:
-        """Return the vectors of several entities, in their order."""
-        vectors = await self.vectors(service, entities, as_of=as_of)
-        return _named(_plan(self._plans, service), vectors)
+        """Return the vectors of several entities, in their order.
+
+        The context is one for all of them, or one for each.
+        """
+        return _named(
+            await self.vectors(service, entities, as_of=as_of, features=features, context=context)
+        )
 
     async def vectors(
-        self, service: str, entities: Sequence[Entity], *, as_of: datetime | int | None = None
+        self,
+        service: str,
+        entities: Sequence[Entity],
+        *,
+        as_of: datetime | int | None = None,
+        features: Sequence[str] | None = None,
+        context: Given = None,
     ) -> Vectors:
         """Return vectors with the status and event time of each value."""
         plan = _plan(self._plans, service)
-        rows = await self._rows.fetch(plan.row_keys(entities))
-        return plan.answer(rows, _moment(as_of))
+        question = ask(plan, entities, **_moments(as_of), features=features, context=context)
+        return question.answer(await self._rows.fetch(question.keys, question.clocks))
 
     async def __aenter__(self) -> Self:
         await self._rows.start()
@@ -148,11 +226,16 @@ def _plan(plans: Mapping[str, Plan], service: str) -> Plan:
     return plans[service]
 
 
-def _named(plan: Plan, vectors: Vectors) -> list[dict[str, Value]]:
-    return [dict(zip(plan.features, vector, strict=True)) for vector in vectors.values]
+def _named(vectors: Vectors) -> list[dict[str, Value]]:
+    names = vectors.shape.features
+    return [dict(zip(names, vector, strict=True)) for vector in vectors.values]
 
 
-def _moment(as_of: datetime | int | None) -> int:
-    if as_of is None:
-        return time.time_ns() // 1000
-    return to_us(as_of) if isinstance(as_of, datetime) else as_of
+class _Moments(TypedDict):
+    now_us: int
+    as_of_us: int | None
+
+
+def _moments(as_of: datetime | int | None) -> _Moments:
+    as_of_us = to_us(as_of) if isinstance(as_of, datetime) else as_of
+    return {"now_us": time.time_ns() // 1000, "as_of_us": as_of_us}

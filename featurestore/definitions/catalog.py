@@ -56,6 +56,7 @@ class Catalog:
         """
         given = list(definitions)
         services = [d for d in given if isinstance(d, FeatureService)]
+        services += [inner for service in services for inner in service.services]
         views = [d for d in given if isinstance(d, FeatureView)]
         views += [view for service in services for view in service.views]
         streams = [d for d in given if isinstance(d, Stream)] + [view.stream for view in views]
@@ -130,12 +131,15 @@ def _module(definitions: str) -> ModuleType:
             sys.path.insert(0, "")
         return importlib.import_module(definitions)
     except _FAULTS as error:
-        msg = f"{definitions}: cannot be loaded: {_where(error)}{type(error).__name__}: {error}"
+        cause = f"{_where(error, definitions)}{type(error).__name__}: {error}"
+        msg = f"{definitions}: cannot be loaded: {cause}"
         raise DefinitionError([msg]) from error
 
 
-def _where(error: BaseException) -> str:
-    frames = extract_tb(error.__traceback__)
+def _where(error: BaseException, definitions: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and definitions.startswith(error.name or " "):
+        return ""
+    frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
     if not frames or isinstance(error, SyntaxError | FileNotFoundError):
         return ""
     return f"{frames[-1].filename}, line {frames[-1].lineno}: "

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     TEXT = "str"
     DATETIME = "datetime"
     DATE = "date"
+    LIST = "list"  # only of features: items of one of the kinds above
+    MAP = "map"  # only of features: how often which value
 
     @property
     def is_number(self) -> bool:

@@ -7,6 +7,7 @@ from featurestore.definitions.contract import Kind
 from featurestore.instants import from_us, parse_instant
 
 _LARGEST = 2**63
+_LONGEST = 200  # letters of a message
 
 
 def canonical(value: object, kind: Kind) -> object:
@@ -93,4 +94,4 @@ def _day(value: str | date) -> date:
 
 
 def _expected(value: object, kind: Kind) -> str:
-    return f"must be {kind.value}, got {type(value).__name__} {str(value)[:100]!r}"
+    return f"must be {kind.value}, got {type(value).__name__} {value!r}"[:_LONGEST]

@@ -3,24 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from featurestore.aggregation.entity_keys import encode_key
-from featurestore.aggregation.layout import Layout
-from featurestore.aggregation.short_rows import Read, ShortRows
-from featurestore.aggregation.windows import read
+from featurestore.aggregation.short_rows import Read
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.service import FeatureService
-from featurestore.definitions.view import FeatureView
-from featurestore.errors import BadEntity, has
+from featurestore.definitions.on_demand import Declared, OnDemand
+from featurestore.definitions.served import Served
+from featurestore.definitions.service import Computed, FeatureService, Place
+from featurestore.errors import BadEntity, BadFeature, RequestError, has, hint
+from featurestore.serving.computing import Computing, place_key
+from featurestore.serving.context import Context
 from featurestore.serving.key_values import canonical
-from featurestore.serving.vector import Shape, Vectors
-from featurestore.storage.keys import row_key, view_tag
+from featurestore.serving.part import Part
+from featurestore.serving.vector import NO_VIEW, Shape, Vectors
+from featurestore.storage.keys import counts_key, row_key
 
 Item = TypeVar("Item")
 
-# From so many rows on one pass with arrays is faster than one row at a time; measured.
-MANY_ROWS = 100
+CHOICES_KEPT = 256
+NO_CLOCKS: Mapping[str, int] = {}
+NONE_CHOSEN = "features must name at least one; leave it out for all of the service"
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,86 @@ class Plan:
 
     Entities become row keys, rows become vectors; between the two the caller fetches the rows, so
     that the same plan serves over HTTP, in process and in tests.
+
+    Attributes:
+        service: The service.
+        chosen: Which of its features, in which order; all of them as they stand if None.
     """
 
     service: FeatureService
+    chosen: tuple[str, ...] | None = None
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The vector, place by place."""
+        if self.chosen is None:
+            return self.service.places
+        named = {place.name: place for place in self.service.places}
+        return [named[name] for name in self.chosen]
 
     @cached_property
     def features(self) -> list[str]:
         """The names of the vector's places."""
-        return [served.name for served in self.service.served]
+        return [place.name for place in self.places]
 
     @cached_property
     def kinds(self) -> list[Kind]:
         """What each place holds."""
-        return [served.feature.kind for served in self.service.served]
+        return [place.kind for place in self.places]
+
+    @cached_property
+    def context(self) -> dict[str, Declared]:
+        """What a request must bring along for the functions that are called."""
+        return {name: each for f in self._functions for name, each in f.declared.items()}
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether a request needs neither an event clock nor a context: most do not."""
+        return not self.clocks and not self._functions
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether functions are called, so that `answer` needs a context."""
+        return bool(self._functions)
 
     @cached_property
     def keys(self) -> dict[str, Kind]:
-        """The keys every entity must have."""
-        return self.service.keys
+        """The keys every entity must have: those of the views that are read."""
+        read = {key for part in self._parts for key in part.view.entity.keys}
+        return {key: kind for key, kind in self.service.keys.items() if key in read}
+
+    def select(self, chosen: tuple[str, ...]) -> "Plan":
+        """Return the plan for some of the service's features, in the order named.
+
+        Raises:
+            BadFeature: One is not there, or stands twice.
+
+        Cost: some 100 µs at first; the last choices are remembered.
+        """
+        plan = self._selected.get(chosen)
+        if plan is None:
+            self._check(chosen)
+            if len(self._selected) >= CHOICES_KEPT:
+                self._selected.clear()
+            plan = self._selected[chosen] = Plan(self.service, chosen)
+        return plan
+
+    def _check(self, chosen: Sequence[str]) -> None:
+        if not chosen:
+            raise RequestError(NONE_CHOSEN)
+        for index, name in enumerate(chosen):
+            if name not in self.features:
+                what = f"there is no feature {name!r} in service {self.service.name!r}"
+                raise BadFeature(index, f"{what} {has(self.features)}{hint(name, self.features)}")
+            if name in chosen[:index]:
+                raise BadFeature(index, f"{name!r} stands twice")
+
+    @cached_property
+    def _selected(self) -> "dict[tuple[str, ...], Plan]":
+        return {}
 
     def row_keys(self, entities: Sequence[Mapping[str, object]]) -> list[bytes]:
-        """Return the rows to fetch: for each entity one per view, entity by entity.
+        """Return the rows to fetch: for each entity one per view read, entity by entity.
 
         Raises:
             BadEntity: A key is missing or of the wrong type.
@@ -64,17 +126,39 @@ class Plan:
                 found.append(row_key(part.tags, name))
         return found
 
-    def answer(self, rows: Sequence[bytes | None], now_us: int) -> Vectors:
+    @cached_property
+    def clocks(self) -> dict[str, bytes]:
+        """The streams whose newest event is some view's `now`, and where that is kept."""
+        streams = [part.view.stream.name for part in self._parts if part.follows]
+        return {stream: counts_key(stream) for stream in streams}
+
+    def answer(
+        self,
+        rows: Sequence[bytes | None],
+        now_us: int,
+        clocks: Mapping[str, int] = NO_CLOCKS,
+        context: Context | None = None,
+    ) -> Vectors:
         """Return the vectors as of a moment.
 
         Args:
             rows: What was found under `row_keys`, None where nothing was.
             now_us: The moment, in microseconds UTC.
+            clocks: The moment for views with an event clock, by stream.
+            context: What on-demand functions are given; must be there if any is called.
+
+        Raises:
+            OnDemandFailed: A function raised, or gave something else than it promised.
 
         Cost: 10-20 µs for one entity of one short row; some 100 µs and 5 µs per row for many.
         """
         step = len(self._parts)
-        reads = [part.read(rows[n::step], now_us) for n, part in enumerate(self._parts)]
+        if clocks:
+            pairs = zip(self._parts, self._moments(now_us, clocks), strict=True)
+            reads = [part.read(rows[n::step], at) for n, (part, at) in enumerate(pairs)]
+        else:
+            reads = [part.read(rows[n::step], now_us) for n, part in enumerate(self._parts)]
+        stale = self._judge(rows, reads) if self._ages else ()
         if step == 1 and self._order is None:
             raw = [values for values, _ in reads[0]]
             times = [times for _, times in reads[0]]
@@ -83,15 +167,46 @@ class Plan:
             raw = [self._vector([values for values, _ in entity]) for entity in entities]
             times = [self._vector([times for _, times in entity]) for entity in entities]
         found = [row is not None for row in rows]
-        here = [found[at : at + step] for at in range(0, len(found), step)]
-        return Vectors(self.shape, raw, times, here)
+        here = [found[at : at + step] for at in range(0, len(found), step or 1)]
+        if context is not None:
+            raw, times = self._computing.vectors(raw, times, context)
+            here = here or [[] for _ in raw]
+        return Vectors(self.shape, raw, times, here, stale, clocks)
+
+    def _moments(self, now_us: int, clocks: Mapping[str, int]) -> list[int]:
+        """Return what `now` is, view by view."""
+        return [
+            clocks.get(part.view.stream.name, now_us) if part.follows else now_us
+            for part in self._parts
+        ]
+
+    def _judge(
+        self, rows: Sequence[bytes | None], reads: list[list[Read]]
+    ) -> Sequence[tuple[bool, ...]]:
+        """Take the values of stale rows out of what was read; tell which those are."""
+        step, stale = len(self._parts), []
+        for number, part in enumerate(self._parts):
+            if part.ages:
+                reads[number], old = part.fresh(rows[number::step], reads[number])
+            else:
+                old = [False] * len(reads[number])
+            stale.append(old)
+        return list(zip(*stale, strict=True))
+
+    @cached_property
+    def _ages(self) -> bool:
+        return any(part.ages for part in self._parts)
 
     @cached_property
     def shape(self) -> Shape:
         """What the places of the vector hold."""
-        owners = {place: n for n, part in enumerate(self._parts) for place in part.places}
-        views = [owners[place] for place in range(len(self.features))]
-        return Shape(self.features, self.kinds, views)
+        numbers = {id(part.view): number for number, part in enumerate(self._parts)}
+        views = [numbers[id(p.view)] if isinstance(p, Served) else NO_VIEW for p in self.places]
+        fills = self.service.fills
+        known = any(name in fills for name in self.features)
+        return Shape(
+            self.features, self.kinds, views, [*map(fills.get, self.features)] if known else ()
+        )
 
     def _vector(self, parts: Sequence[list[Item]]) -> list[Item]:
         """Join what each view contributes, and put it into the order of the service."""
@@ -100,7 +215,7 @@ class Plan:
 
     @cached_property
     def _order(self) -> list[int] | None:
-        """For each place of the vector where it stands view by view; None if just there."""
+        """For each feature that is read where it stands view by view; None if just there."""
         places = [place for part in self._parts for place in part.places]
         by_view = [places.index(place) for place in range(len(places))]
         return None if by_view == sorted(by_view) else by_view
@@ -118,53 +233,23 @@ class Plan:
         return values
 
     @cached_property
-    def _parts(self) -> "list[_Part]":
-        return [_part(self.service, view) for view in self.service.views]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one view contributes to a vector.
-
-    Attributes:
-        places: Where its values go.
-        outputs: Which of the view's features they are.
-    """
-
-    view: FeatureView
-    layout: Layout
-    tags: list[bytes]
-    places: list[int]
-    outputs: list[int]
+    def _functions(self) -> list[OnDemand]:
+        return list({id(p.by): p.by for p in self.places if isinstance(p, Computed)}.values())
 
     @cached_property
-    def short(self) -> ShortRows:
-        return ShortRows(self.layout, self.outputs)
+    def _computing(self) -> Computing:
+        return Computing.of(self.places, self._read)
 
-    def read(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
-        """Return what each row holds, by whichever way is faster."""
-        if len(rows) >= MANY_ROWS:
-            return self._arrays(rows, now_us)
-        short = self.short
-        reads = [short.nothing if row is None else short.read(row, now_us) for row in rows]
-        if None in reads:
-            long = [number for number, found in enumerate(reads) if found is None]
-            others = self._arrays([rows[number] for number in long], now_us)
-            for number, found in zip(long, others, strict=True):
-                reads[number] = found
-        return cast("list[Read]", reads)
+    @cached_property
+    def _read(self) -> list[Served]:
+        """The features that are read: those of the vector, then what functions need besides."""
+        served = [place for place in self.places if isinstance(place, Served)]
+        known = {place_key(each) for each in served}
+        needed = [each for function in self._functions for each in function.needs]
+        more = {place_key(each): each for each in needed if place_key(each) not in known}
+        return [*served, *more.values()]
 
-    def _arrays(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
-        answer = read(self.layout, rows, now_us)
-        values = zip(*(answer.columns[output] for output in self.outputs), strict=True)
-        times = zip(*(answer.event_us[output] for output in self.outputs), strict=True)
-        return [(list(v), list(t)) for v, t in zip(values, times, strict=True)]
-
-
-def _part(service: FeatureService, view: FeatureView) -> _Part:
-    numbers = {feature.name: number for number, feature in enumerate(view.outputs)}
-    mine = [(place, s) for place, s in enumerate(service.served) if s.view is view]
-    places = [place for place, _ in mine]
-    outputs = [numbers[served.feature.name] for _, served in mine]
-    tags = [view_tag(view, shard) for shard in range(view.shards)]
-    return _Part(view, Layout.of(view), tags, places, outputs)
+    @cached_property
+    def _parts(self) -> list[Part]:
+        views = {id(served.view) for served in self._read}
+        return [Part.of(view, self._read) for view in self.service.views if id(view) in views]

@@ -1,10 +1,10 @@
 """Feature vectors: what a request is answered with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.contract import Kind
@@ -23,6 +23,9 @@ class Status(StrEnum):
 _TEXTS: dict[Kind, Callable[[int], str]] = {Kind.DATETIME: instant_text, Kind.DATE: day_text}
 
 
+NO_VIEW = -1
+
+
 @dataclass(frozen=True)
 class Shape:
     """What the places of a vector hold.
@@ -30,17 +33,24 @@ class Shape:
     Attributes:
         features: Their names.
         kinds: What each holds.
-        views: For each the number of the view it comes from.
+        views: For each the number of the view it comes from, `NO_VIEW` where it was computed.
+        fills: For each what stands in for null; empty where nothing does.
     """
 
     features: Sequence[str]
     kinds: Sequence[Kind]
     views: Sequence[int]
+    fills: Sequence[Value] = ()
 
     @cached_property
     def texts(self) -> list[tuple[int, Callable[[int], str]]]:
         """The places whose values are written as text."""
         return [(place, _TEXTS[kind]) for place, kind in enumerate(self.kinds) if kind in _TEXTS]
+
+    @property
+    def written_fills(self) -> list[Value]:
+        """What stands in for null, as it is answered; None where nothing does."""
+        return _written(list(self.fills) or [None] * len(self.features), self.texts)
 
 
 class Vectors(NamedTuple):
@@ -48,41 +58,69 @@ class Vectors(NamedTuple):
 
     Attributes:
         shape: What their places hold.
-        raw: The vectors; instants in microseconds UTC, dates in days since 1970.
+        raw: What was computed; instants in microseconds UTC, dates in days since 1970.
         event_times: For each value the time of the newest event behind it in µs UTC, or None.
         found: For each entity whether its row is there, view by view.
+        stale: For each entity whether its newest event is too old, view by view; empty where no
+            view has a maximum age.
+        clocks: The moment that views with an event clock were read at, by stream.
     """
 
     shape: Shape
     raw: Sequence[list[Value]]
     event_times: Sequence[list[int | None]]
     found: Sequence[Sequence[bool]]
+    stale: Sequence[Sequence[bool]] = ()
+    clocks: Mapping[str, int] = {}
+
+    @property
+    def filled(self) -> Sequence[list[Value]]:
+        """What was computed, with the service's defaults for nulls."""
+        fills = self.shape.fills
+        return [_filled(vector, fills) for vector in self.raw] if fills else self.raw
 
     @property
     def values(self) -> Sequence[list[Value]]:
-        """The vectors, instants and dates as text."""
+        """The vectors as they are answered: defaults for nulls, instants and dates as text."""
         texts = self.shape.texts
-        return [_written(vector, texts) for vector in self.raw] if texts else self.raw
+        return [_written(vector, texts) for vector in self.filled] if texts else self.filled
 
     @property
     def statuses(self) -> list[list[str]]:
         """What is behind each value, one list per entity."""
         views = self.shape.views
-        return [
-            [_status(v, found=found[view]) for v, view in zip(vector, views, strict=True)]
-            for vector, found in zip(self.raw, self.found, strict=True)
+        absent = [
+            [*(_absence(*row) for row in zip(*rows, strict=True)), None]  # None for `NO_VIEW`
+            for rows in self._rows
         ]
+        return [
+            [why[view] or _status(value) for value, view in zip(vector, views, strict=True)]
+            for vector, why in zip(self.raw, absent, strict=True)
+        ]
+
+    @property
+    def _rows(self) -> Iterator[tuple[Sequence[bool], Sequence[bool]]]:
+        """For each entity which rows are there, and which are stale."""
+        return zip(self.found, self.stale or [[False] * len(f) for f in self.found], strict=True)
+
+
+def _filled(vector: Sequence[Value], fills: Sequence[Value]) -> list[Value]:
+    return [fill if value is None else value for value, fill in zip(vector, fills, strict=True)]
 
 
 def _written(vector: list[Value], texts: Sequence[tuple[int, Callable[[int], str]]]) -> list[Value]:
     written = vector.copy()
     for place, text in texts:
         value = vector[place]
-        written[place] = None if value is None else text(int(value))
+        written[place] = None if value is None else text(cast("int", value))
     return written
 
 
-def _status(value: Value, *, found: bool) -> str:
+def _absence(found: bool, stale: bool) -> str | None:  # noqa: FBT001 - columns, row by row
     if not found:
         return Status.NOT_FOUND.value
+    return Status.OUTSIDE_MAX_AGE.value if stale else None
+
+
+def _status(value: Value) -> str:
     return Status.NULL_VALUE.value if value is None else Status.PRESENT.value

@@ -1,6 +1,7 @@
 """The rest of the API: what there is, how it is, what it says of itself."""
 
 import re
+import time
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,7 @@ def test_a_store_that_comes_back_is_used_again(
     for _ in range(100):
         if api.get(path).status == 200:
             break
+        time.sleep(0.05)
     assert api.get("/readyz").status == 200
 
 
@@ -104,8 +106,8 @@ def test_the_examples_of_the_documentation_work(schema: dict, api: Api) -> None:
     for service, example in body["examples"].items():
         reply = api.post(f"/v1/features/{service}", {**example["value"], "as_of": NOW})
         assert reply.status == 200
-    keys, as_of, include = features["get"]["parameters"][-3:]
-    assert [p["name"] for p in (as_of, include)] == ["as_of", "include"]
+    keys, *others = features["get"]["parameters"][-4:]
+    assert [p["name"] for p in others] == ["as_of", "include", "features"]
     for service, example in keys["examples"].items():
         query = httpx.QueryParams({k: str(v) for k, v in example["value"].items()})
         assert api.get(f"/v1/features/{service}?{query}").status == 200

@@ -57,6 +57,23 @@ CASES: dict[str, tuple[bytes, int, list[str]]] = {
         200,
         ['"features":["spent_1h","average_1d","seen_1d"]', f'[[2.5,4.0,"{HALF}"]]'],
     ),
+    "some features": (
+        request("POST", "/v1/features/both", body(features=["seen_1d", "spent_1h"])),
+        200,  # without the shop's key: that view is not read
+        [f'"features":["seen_1d","spent_1h"],"vectors":[["{HALF}",2.5]]'],
+    ),
+    "some features of one": (
+        request("GET", f"/v1/features/both?shop=7&features=average_1d&as_of={NOW}"),
+        200,
+        ['"features":["average_1d"],"vectors":[[4.0]]'],
+    ),
+    "an unknown feature": (
+        request("POST", PATH, body(features=["spent_1h", "spend_1d"])),
+        422,
+        ["features[1]: there is no feature 'spend_1d'", "did you mean 'spent_1d'?", "/features/1"],
+    ),
+    "no features": (request("POST", PATH, body(features=[])), 422, ["name at least one"]),
+    "features of numbers": (request("POST", PATH, body(features=[1])), 422, ["$.features[0]"]),
     "no such service": (
         request("POST", "/v1/features/users_v2", body()),
         404,
@@ -79,7 +96,7 @@ CASES: dict[str, tuple[bytes, int, list[str]]] = {
     "a key of another type": (
         request("POST", PATH, body(entities=[{"user_id": 7}])),
         422,
-        ["entities[0]: key 'user_id' must be str, got int '7'"],
+        ["entities[0]: key 'user_id' must be str, got int 7"],
     ),
     "a key too large": (
         request("POST", "/v1/features/both", body(entities=[{**U1, "shop": 10**30}])),

@@ -76,6 +76,19 @@ def test_tasks_that_share_a_client_get_what_is_theirs(url: str, payments: Catalo
     assert asyncio.run(ask()) == [alone[n % 3] for n in range(30)]
 
 
+def test_some_features_in_the_order_asked(url: str, payments: Catalog) -> None:
+    wanted = ["spent_24h", "payments_1h"]
+
+    async def ask() -> dict[str, object]:
+        async with AsyncClient(payments, url) as client:
+            return await client.get("fraud_v1", ENTITY, as_of=AT, features=wanted)  # type: ignore[return-value]
+
+    with Client(payments, url) as client:
+        vector = client.get("fraud_v1", {"user_id": "u1"}, as_of=AT, features=wanted)
+    assert list(vector.items()) == [("spent_24h", 32.5), ("payments_1h", 2)]
+    assert asyncio.run(ask()) == vector
+
+
 def test_status_and_time_tell_what_is_behind_a_value(url: str, payments: Catalog) -> None:
     with Client(payments, url) as client:
         vectors = client.vectors("fraud_v1", [ENTITY, {**ENTITY, "user_id": "x"}], as_of=AT)

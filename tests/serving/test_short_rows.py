@@ -19,9 +19,11 @@ from featurestore import (
     distinct,
     first,
     last,
+    last_n_events,
     maximum,
     mean,
     minimum,
+    session,
     std,
     total,
 )
@@ -31,6 +33,7 @@ from featurestore.aggregation.partial import partial
 from featurestore.aggregation.short_frames import MOST_RECORDS
 from featurestore.aggregation.short_rows import ShortRows
 from featurestore.aggregation.windows import read
+from featurestore.definitions.window import WindowChoice
 
 
 class Event(BaseModel):
@@ -107,12 +110,26 @@ events = event(
 )
 
 
-def view(of: list[Measure], budget: int, offset: str | None) -> FeatureView:
+PLAIN = ("1s", "10s", "2m", "1d")
+BY_EVENTS = (
+    session("1s", longest="1m"),
+    last_n_events(1),
+    last_n_events(3, longest="2m"),
+    session("2m", offset="1s"),
+)
+
+
+def view(
+    of: list[Measure],
+    budget: int,
+    offset: str | None,
+    windows: tuple[str | WindowChoice, ...] = PLAIN,
+) -> FeatureView:
     return FeatureView(
         "v",
         stream=EVENTS,
         entity=Entity("e", keys=["key"]),
-        windows=["1s", "10s", "2m", "1d"],
+        windows=windows,
         features={f"f{number}": measure for number, measure in enumerate(of)},
         record_budget=budget,
         offset=offset,
@@ -137,7 +154,10 @@ def bits(value: object) -> object:
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(measures, min_size=1, max_size=6),
-    st.integers(1, 12),
+    st.one_of(
+        st.tuples(st.integers(1, 12), st.just(PLAIN)),
+        st.tuples(st.integers(6, 12), st.just(BY_EVENTS)),
+    ),
     st.sampled_from([None, "1s", "1m"]),
     st.lists(st.lists(events, min_size=1, max_size=6), min_size=1, max_size=6),
     st.integers(0, 6),
@@ -146,14 +166,15 @@ def bits(value: object) -> object:
 )
 def test_a_row_read_alone_is_the_row_read_with_arrays(  # noqa: PLR0917 - drawn by Hypothesis
     of: list[Measure],
-    budget: int,
+    row_kind: tuple[int, tuple[str | WindowChoice, ...]],
     offset: str | None,
     batches: list[list[dict[str, object]]],
     compacted: int,
     moments: list[int],
     random: object,
 ) -> None:
-    layout = Layout.of(view(of, budget, offset))
+    budget, windows = row_kind
+    layout = Layout.of(view(of, budget, offset, windows))
     row = row_of(layout, batches, compacted)
     outputs = random.sample(range(len(of) * 4), random.randint(1, len(of) * 4))  # type: ignore[attr-defined]
     short = ShortRows(layout, outputs)

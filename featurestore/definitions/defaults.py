@@ -1,0 +1,43 @@
+"""Defaults: what stands in a vector where a feature has no value."""
+
+from datetime import date, datetime
+from math import isfinite
+
+from featurestore.definitions.contract import Kind
+from featurestore.instants import EPOCH, to_us
+
+Default = int | float | bool | str
+
+_LARGEST = 2**63
+
+
+def raw_default(value: object, kind: Kind) -> Default:
+    """Return a default as values of its kind are held: instants in µs UTC, dates in days.
+
+    An int is taken for a float, and nothing else for anything else.
+
+    Raises:
+        ValueError: It is no value of this kind; the text says what was expected and what came.
+
+    >>> raw_default(0, Kind.FLOAT), raw_default(date(1970, 1, 2), Kind.DATE)
+    (0.0, 1)
+    >>> raw_default("none", Kind.INT)
+    Traceback (most recent call last):
+      ...
+    ValueError: must be int, got str 'none'
+    """
+    match kind, value:
+        case Kind.BOOL, bool():
+            return value
+        case Kind.TEXT, str():
+            return value
+        case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
+            return value
+        case (Kind.FLOAT, int() | float()) if not isinstance(value, bool) and isfinite(value):
+            return float(value)
+        case (Kind.DATETIME, datetime()):
+            return to_us(value)
+        case (Kind.DATE, date()) if not isinstance(value, datetime):
+            return value.toordinal() - EPOCH.toordinal()
+    msg = f"must be {kind.value}, got {type(value).__name__} {str(value)[:100]!r}"
+    raise ValueError(msg)

@@ -1,0 +1,181 @@
+"""Computing: the on-demand part of a vector, called once for all entities of a request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from traceback import extract_tb
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from featurestore.aggregation.windows import Value
+from featurestore.definitions.on_demand import NOW, OnDemand
+from featurestore.definitions.served import Served
+from featurestore.definitions.service import Computed, Place
+from featurestore.errors import OnDemandFailed, has, hint
+from featurestore.serving.arrays import array_of, values_of
+from featurestore.serving.context import Context
+
+Columns = Sequence[Sequence[Any]]
+Times = Sequence[int | None]
+
+
+class _Call(NamedTuple):
+    """One function of a service.
+
+    Attributes:
+        function: The function.
+        inputs: For each of its inputs where that stands in what is read.
+        outputs: The features wanted of it, with the places they go to.
+    """
+
+    function: OnDemand
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """Makes vectors of what was read, by calling functions.
+
+    Attributes:
+        read: The features that are read.
+        kept: Where those of them go that stand in the vector: place read, place there.
+        calls: The functions.
+    """
+
+    read: Sequence[Served]
+    kept: Sequence[tuple[int, int]]
+    calls: Sequence[_Call]
+
+    @classmethod
+    def of(cls, places: Sequence[Place], read: Sequence[Served]) -> "Computing":
+        """Work out which functions give which places."""
+        known = {place_key(served): number for number, served in enumerate(read)}
+        kept = [
+            (known[place_key(place)], number)
+            for number, place in enumerate(places)
+            if isinstance(place, Served)
+        ]
+        functions = {id(p.by): p.by for p in places if isinstance(p, Computed)}
+        return cls(read, kept, [_call(each, places, known) for each in functions.values()])
+
+    def vectors(
+        self, raw: Sequence[Sequence[Value]], times: Sequence[Times], context: Context
+    ) -> tuple[list[list[Value]], list[list[int | None]]]:
+        """Return the vectors and the event times behind their values.
+
+        Args:
+            raw: What was read, entity by entity.
+            times: The event times behind that.
+            context: What the functions are given, the moment of the request included.
+
+        Raises:
+            OnDemandFailed: A function raised, or gave something else than it promised.
+        """
+        values: Columns = list(zip(*raw, strict=True)) or [()] * len(self.read)
+        moments: Columns = list(zip(*times, strict=True)) or [()] * len(self.read)
+        found: dict[int, Sequence[Any]] = {to: values[place] for place, to in self.kept}
+        newest: dict[int, Sequence[Any]] = {to: moments[place] for place, to in self.kept}
+        count = len(context[NOW])
+        for call in self.calls:
+            found |= self._computed(call, values, context, count)
+            behind = _newest([moments[place] for place in call.inputs.values()], count)
+            newest |= dict.fromkeys(call.outputs.values(), behind)
+        return _by_entity(found), _by_entity(newest)
+
+    def _computed(
+        self, call: _Call, values: Columns, context: Context, count: int
+    ) -> dict[int, list[Value]]:
+        function = call.function
+        features = {
+            name: array_of(values[place], self.read[place].kind)
+            for name, place in call.inputs.items()
+        }
+        known = {*function.declared, NOW}
+        mine = {name: array for name, array in context.items() if name in known}
+        with _Guarded(function.name):
+            given = function(_Named(features), _Named(mine))
+        _check_names(function, given)
+        return {
+            to: _checked(function, name, given[name], count) for name, to in call.outputs.items()
+        }
+
+
+def place_key(served: Served) -> tuple[int, str]:
+    """Return what tells whether two places are read as one."""
+    return id(served.view), served.feature.name
+
+
+def _call(
+    function: OnDemand, places: Sequence[Place], known: Mapping[tuple[int, str], int]
+) -> _Call:
+    outputs = {
+        place.name: number
+        for number, place in enumerate(places)
+        if isinstance(place, Computed) and place.by is function
+    }
+    return _Call(function, {s.name: known[place_key(s)] for s in function.needs}, outputs)
+
+
+def _newest(moments: Columns, count: int) -> list[int | None]:
+    """Return for each entity the newest of the event times behind a function's inputs."""
+    if not moments:
+        return [None] * count
+    each = zip(*moments, strict=True)
+    return [max((at for at in mine if at is not None), default=None) for mine in each]
+
+
+def _by_entity(columns: Mapping[int, Sequence[Any]]) -> list[list[Any]]:
+    return [
+        list(row) for row in zip(*(columns[place] for place in range(len(columns))), strict=True)
+    ]
+
+
+def _check_names(function: OnDemand, given: object) -> None:
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise OnDemandFailed(function.name, f"must return a mapping by name, got {kind}")
+    names = sorted(str(name) for name in given)
+    if {*given} != {*function.kinds}:
+        expected = ", ".join(function.kinds)
+        raise OnDemandFailed(function.name, f"must return {expected} and nothing else {has(names)}")
+
+
+def _checked(function: OnDemand, name: str, given: object, count: int) -> list[Value]:
+    try:
+        return values_of(given, function.kinds[name], count)
+    except ValueError as error:
+        raise OnDemandFailed(function.name, f"returned {name!r}, which {error}") from error
+
+
+class _Named(dict[str, Any]):
+    """Arrays by name that say what there is when another is asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        msg = f"there is no {name!r} {has([*self])}{hint(name, self)}"
+        raise KeyError(msg)
+
+
+class _Guarded:
+    """Makes one error of whatever a user's function raises.
+
+    The one place where anything may come up: the function is not ours, and what it raises must
+    harm no other service. What ends a process (`SystemExit`, `KeyboardInterrupt`) still does.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            frame = extract_tb(trace)[-1]
+            said = error.args[0] if isinstance(error, KeyError) and error.args else error
+            what = f"raised {type(error).__name__} in line {frame.lineno} ({frame.name}): {said}"
+            raise OnDemandFailed(self._name, what) from error

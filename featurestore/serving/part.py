@@ -1,0 +1,115 @@
+"""A part: what one view contributes to a vector.
+
+Whether the newest event of an entity is too old is asked as a feature is: a view with a maximum
+age has one more window of that length, and a row without an event in it is stale. So age has the
+same ends as every other window: an event exactly as old as allowed is too old.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.short_rows import Read, ShortRows
+from featurestore.aggregation.windows import Value, read
+from featurestore.definitions.served import Served
+from featurestore.definitions.view import FeatureView
+from featurestore.definitions.window import Window, parse_window
+from featurestore.storage.keys import view_tag
+
+# From so many rows on one pass with arrays is faster than one row at a time; measured.
+MANY_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one view contributes to a vector.
+
+    Attributes:
+        view: The view.
+        layout: What its rows are made of.
+        tags: The hash tag of each of its shards.
+        places: Where its values go.
+        outputs: Which of the features of the layout they are; of one that ages one more.
+    """
+
+    view: FeatureView
+    layout: Layout
+    tags: list[bytes]
+    places: list[int]
+    outputs: list[int]
+
+    @classmethod
+    def of(cls, view: FeatureView, served: Sequence[Served]) -> "Part":
+        """Work out what a view contributes to the places of a vector."""
+        numbers = {feature.name: number for number, feature in enumerate(view.outputs)}
+        mine = [(place, s) for place, s in enumerate(served) if s.view is view]
+        places = [place for place, _ in mine]
+        outputs = [numbers[s.feature.name] for _, s in mine]
+        tags = [view_tag(view, shard) for shard in range(view.shards)]
+        if view.max_age is None:
+            return cls(view, Layout.of(view), tags, places, outputs)
+        layout, windows = _Aged.of(view), len(view.parsed_windows)
+        outputs = [output + output // windows for output in outputs]  # one more for each measure
+        newest = outputs[0] // (windows + 1) * (windows + 1) + windows
+        return cls(view, layout, tags, places, [*outputs, newest])
+
+    @property
+    def follows(self) -> bool:
+        """Whether its clock is the newest event of its stream."""
+        return self.view.clock == "event"
+
+    @property
+    def ages(self) -> bool:
+        """Whether a row can be stale; the last value read of each tells."""
+        return self.view.max_age is not None
+
+    def fresh(
+        self, rows: Sequence[bytes | None], reads: Sequence[Read]
+    ) -> tuple[list[Read], list[bool]]:
+        """Return what was read without the values of stale rows, and which rows those are."""
+        stale = [
+            row is not None and times[-1] is None
+            for row, (_, times) in zip(rows, reads, strict=True)
+        ]
+        nothing: list[Value] = [None] * len(self.places)
+        kept = [
+            (nothing if old else values[:-1], times[:-1])
+            for old, (values, times) in zip(stale, reads, strict=True)
+        ]
+        return kept, stale
+
+    @cached_property
+    def short(self) -> ShortRows:
+        """What reads short rows."""
+        return ShortRows(self.layout, self.outputs)
+
+    def read(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
+        """Return what each row holds, by whichever way is faster."""
+        if len(rows) >= MANY_ROWS:
+            return self._arrays(rows, now_us)
+        short = self.short
+        reads = [short.nothing if row is None else short.read(row, now_us) for row in rows]
+        if None in reads:
+            long = [number for number, found in enumerate(reads) if found is None]
+            others = self._arrays([rows[number] for number in long], now_us)
+            for number, found in zip(long, others, strict=True):
+                reads[number] = found
+        return cast("list[Read]", reads)
+
+    def _arrays(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
+        answer = read(self.layout, rows, now_us)
+        values = zip(*(answer.columns[output] for output in self.outputs), strict=True)
+        times = zip(*(answer.event_us[output] for output in self.outputs), strict=True)
+        return [(list(v), list(t)) for v, t in zip(values, times, strict=True)]
+
+
+class _Aged(Layout):
+    """The layout of a view with a maximum age, read through one more window."""
+
+    @property
+    def windows(self) -> list[Window]:
+        """The windows of the view, and that in which the newest event must be."""
+        assert self.view.max_age is not None
+        return [*self.view.parsed_windows, parse_window(self.view.max_age)]
