@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import redis
-
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import AUDIT_KEY
+from featurestore.storage.plain_client import plain_client
 
 KEPT = 100_000
 
@@ -21,7 +20,7 @@ class Audit:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._redis: Any = redis.Redis.from_url(url)
+        self._redis: Any = plain_client(url)
 
     def record(self, action: str, **facts: str | int) -> None:
         """Add a line."""

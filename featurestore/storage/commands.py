@@ -37,7 +37,7 @@ class Commands:
 
     def add_all(self, commands: BytesArray) -> None:
         """Add an array of packed commands, as `pack_all` returns them; cost: none per command."""
-        self.buffers.append(_end_to_end(commands))
+        self.buffers.append(end_to_end(commands))
         self.count += len(commands)
 
 
@@ -87,7 +87,7 @@ def decimals(numbers: Ints) -> BytesArray:
     return pc.cast(pc.cast(pa.array(numbers, pa.int64()), pa.large_string()), pa.large_binary())
 
 
-def _end_to_end(array: BytesArray) -> memoryview:
+def end_to_end(array: BytesArray) -> memoryview:
     """Return the values of an array of bytes without a copy."""
     _, offsets, data = array.buffers()
     places = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]

@@ -13,7 +13,10 @@
 5. An error reply to any command (out of memory, read-only, moved, no permission) aborts the whole
    transaction and raises `StoreRefused`: no position moves, the events are replayed from the
    source. The one error that comes only after EXEC is a foreign value of another type under one
-   of our keys: it is raised too, but that row's events are not in it.
+   of our keys, so those that a flow touches for the first time are looked at before: a script in
+   front of the MULTI touches the fence if one is foreign, and so the EXEC fails as a whole. Who
+   replaces a row later that this flow has written to already has destroyed that row; it is
+   raised, but the events of that row in that transaction are gone with all the others of it.
 6. What a unit holds when a flow takes it over may not have survived yet as configured; the mark in
    the fence is written after it and waited for, so that all before it has survived too.
 
@@ -35,6 +38,24 @@ from featurestore.storage.keys import fence_key, progress_key
 from featurestore.storage.wire import Reply, Wire
 
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
+# Names a foreign value; touches the fence then, which is WATCHed, so that the EXEC behind it fails.
+# Most rows that are new to a flow are new to the store: one EXISTS tells for hundreds of them.
+_GUARD = b"""
+for first = 2, #KEYS, 500 do
+  local last = math.min(first + 499, #KEYS)
+  if redis.call('EXISTS', unpack(KEYS, first, last)) > 0 then
+    for i = first, last do
+      local kind = redis.call('TYPE', KEYS[i]).ok
+      if kind ~= 'string' and kind ~= 'none' then
+        redis.call('HSET', KEYS[1], '!foreign', KEYS[i])
+        redis.call('HDEL', KEYS[1], '!foreign')
+        return KEYS[i]
+      end
+    end
+  end
+end
+return false
+"""
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 
@@ -103,6 +124,7 @@ class Unit:
     _sent: list[bytes | memoryview] = field(default_factory=list)
     _queued: int = 0
     _changes: int = 0
+    _guarded: bool = False
 
     def take_over(
         self, sources: Sequence[bytes], before: Mapping[bytes, bytes] | None = None
@@ -132,12 +154,15 @@ class Unit:
                 self.progress[source] = int(offset)
         self._rearm()
 
-    def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
+    def send(
+        self, changes: Commands, progress: Mapping[bytes, int], new: Sequence[bytes] = ()
+    ) -> None:
         """Send one transaction; `settle` must have been called for the one before.
 
         Args:
             changes: Commands on keys of this unit.
             progress: The last offset they cover, by source field.
+            new: The rows among them that this flow has not written to before, or not for long.
         """
         assert not self._sent, "settle the transaction before"
         moved = [(s, end) for s, end in progress.items() if end > self.progress.get(s, -1)]
@@ -147,7 +172,17 @@ class Unit:
         if not self._queued:
             return
         survives, arming = self.survival.commands, self._arming()
-        self._sent = [_MULTI, *changes.buffers, *position, _EXEC, *survives, *arming]
+        self._guarded = bool(new)
+        guard = [pack(b"EVAL", _GUARD, b"%d" % (len(new) + 1), fence_key(self.tag), *new)]
+        self._sent = [
+            *guard[: self._guarded],
+            _MULTI,
+            *changes.buffers,
+            *position,
+            _EXEC,
+            *survives,
+            *arming,
+        ]
         self.wire.send(self._sent)
 
     def settle(self) -> list[Reply]:
@@ -180,6 +215,7 @@ class Unit:
 
     def _replies(self) -> list[Reply] | None:
         """Read one transaction's replies; None when the fence moved but not for us."""
+        foreign = self.wire.read() if self._guarded else None
         # the replies to MULTI, to each change, to the position
         self.wire.expect(_OK + _QUEUED * self._queued, self._queued + 1)
         done = self.wire.read()
@@ -188,6 +224,9 @@ class Unit:
             if done is not None:
                 self.survival.check(survived)
         self._rearm()
+        if isinstance(foreign, bytes):
+            wrong = f"WRONGTYPE the key {foreign!r} holds no row"
+            raise refusal(wrong)
         if done is None:
             return None
         replies = _array(done)

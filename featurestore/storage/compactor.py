@@ -9,6 +9,7 @@ from featurestore.aggregation.layout import Layout
 from featurestore.errors import StoreRefused
 from featurestore.storage.commands import pack
 from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wires import Wires
 
 # Replaces the first bytes of a row, if they are still what was read, and keeps what was appended
 # since; a row shortened by another flow meanwhile, or deleted, is left alone.
@@ -29,22 +30,28 @@ class Compactor:
     late, twice, or not at all.
     """
 
-    wire: Wire
+    wires: Wires
     layout: Layout
 
     def compact(self, rows: Sequence[bytes]) -> int:
         """Shorten the rows under these keys; return how many were.
 
-        Cost: two round trips, and `aggregation.compaction.compact`.
+        Cost: two round trips to each server, and `aggregation.compaction.compact`.
         """
-        self.wire.send(pack(b"GET", row) for row in rows)
-        found = [(key, row) for key in rows if isinstance(row := self.wire.read(), bytes)]
+        return sum(
+            self._compact(wire, [rows[place] for place in places])
+            for wire, places in self.wires.split(rows)
+        )
+
+    def _compact(self, wire: Wire, rows: Sequence[bytes]) -> int:
+        wire.send(pack(b"GET", row) for row in rows)
+        found = [(key, row) for key in rows if isinstance(row := wire.read(), bytes)]
         short = self._shortened([row for _, row in found])
-        self.wire.send(
+        wire.send(
             pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter)
             for (key, row), shorter in zip(found, short, strict=True)
         )
-        done: list[Reply] = [self.wire.read() for _ in found]
+        done: list[Reply] = [wire.read() for _ in found]
         return sum(1 for reply in done if reply == 1)
 
     def _shortened(self, rows: Sequence[bytes]) -> list[bytes]:

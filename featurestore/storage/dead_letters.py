@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from featurestore.contracts.rejection import Reason
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import counts_key, dead_key
+from featurestore.storage.plain_client import plain_client
 
 _PAGE = 1000
 _FATES = frozenset({"trimmed", "replayed", "purged", "forgotten"})
@@ -48,7 +47,7 @@ class DeadLetters:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._redis: Any = redis.Redis.from_url(url)
+        self._redis: Any = plain_client(url)
 
     def counts(self, stream: str) -> dict[str, int]:
         """Return how many events of a stream were rejected, by reason, since its beginning.

@@ -210,23 +210,26 @@ class Embedded:
     def _wait(self, place: Place) -> bool:
         """Wait until a server has read its log; says whether it lived to do so."""
         deadline = time.monotonic() + _START_SECONDS
-        while not self._is_ready(place):
+        while (loading := self._is_loading(place)) is not False:
             pid = self._pid()
             if pid is not None and not _lives(pid):
                 return False
-            if pid is None and time.monotonic() > deadline:
+            if loading:  # however long that takes
+                deadline = time.monotonic() + _START_SECONDS
+            elif time.monotonic() > deadline:
                 msg = f"the embedded server does not start{self._log()}"
                 raise StoreError(msg)
             time.sleep(_POLL_SECONDS)
         return True
 
-    def _is_ready(self, place: Place) -> bool:
+    def _is_loading(self, place: Place) -> bool | None:
+        """Whether our server still reads its log; None while it does not answer."""
         try:
             with place.client() as client:
-                ready = client.info("persistence").get("loading") == 0
+                loading = client.info("persistence").get("loading") != 0
         except redis.RedisError:
-            return False
-        return ready and self._is_ours(place)
+            return None
+        return loading if self._is_ours(place) else None
 
     def _pid(self) -> int | None:
         """Return the server's process; None until it has said so (the file is empty at first)."""
@@ -269,7 +272,14 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
         return False
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended, but nobody has taken note: so it is in many a container."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return False
 
 
 def _lock(path: Path) -> int:

@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-import redis
 
 from featurestore.aggregation.entity_keys import encode_key
 from featurestore.definitions.catalog import Catalog
@@ -17,6 +16,7 @@ from featurestore.definitions.view import FeatureView
 from featurestore.storage.dead_letters import DeadLetter, DeadLetters
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import NAMESPACE, row_key, view_tag
+from featurestore.storage.plain_client import plain_client
 
 _SCANNED = 5000
 _GLOB = str.maketrans({c: f"\\{c}" for c in "\\*?[]"})
@@ -62,7 +62,7 @@ class Erasure:
         """
         key = encode_key([values[name] for name in entity.keys])
         views = [view for view in self.catalog.views.values() if view.entity == entity]
-        store: Any = redis.Redis.from_url(self.url)
+        store: Any = plain_client(self.url)
         letters = DeadLetters(self.url)
         try:
             with mapped(self.url):

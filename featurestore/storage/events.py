@@ -8,7 +8,8 @@ from featurestore.definitions.view import FeatureView
 from featurestore.errors import StoreRefused
 from featurestore.storage.commands import pack
 from featurestore.storage.keys import counts_key, events_key, watermark_field, watermarks_key
-from featurestore.storage.multiplex import DEADLINE_SECONDS, Multiplex
+from featurestore.storage.multiplex import DEADLINE_SECONDS
+from featurestore.storage.nodes import Nodes
 from featurestore.storage.wire import Reply
 
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
@@ -16,7 +17,7 @@ _MARKS_KEPT = 4096
 
 
 class Events:
-    """Appends events to Redis Streams, over one shared connection.
+    """Appends events to Redis Streams, over one shared connection to each server.
 
     Args:
         url: The store.
@@ -24,16 +25,16 @@ class Events:
     """
 
     def __init__(self, url: str, deadline: float = DEADLINE_SECONDS) -> None:
-        self._wire = Multiplex(url, deadline)
+        self._nodes = Nodes(url, deadline)
         self._marks: dict[str, _Marks] = {}
 
     async def start(self) -> None:
         """Connect; a store that is not there yet is tried again in the background."""
-        await self._wire.start()
+        await self._nodes.start()
 
     async def stop(self) -> None:
         """Close the connection."""
-        await self._wire.stop()
+        await self._nodes.stop()
 
     async def append(self, stream: str, events: Sequence[bytes]) -> None:
         """Append events, all or none; when it returns, the store has them.
@@ -46,7 +47,8 @@ class Events:
         """
         key = events_key(stream)
         added = [pack(b"XADD", key, b"*", b"event", event) for event in events]
-        replies = await self._wire.call(b"".join([_MULTI, *added, _EXEC]), len(added) + 2)
+        commands = b"".join([_MULTI, *added, _EXEC])
+        replies = await self._nodes.call(key, commands, len(added) + 2)
         wrong = [r for r in cast("list[Reply]", replies[-1]) if isinstance(r, Exception)]
         if wrong:
             raise StoreRefused(str(wrong[0]))
@@ -61,7 +63,8 @@ class Events:
         """
         key, partition = events_key(stream), events_key(stream).decode()
         fields = [watermark_field(view, partition) for view in views] or [partition.encode()]
-        length, info, marks = await self._wire.call(
+        length, info, marks = await self._nodes.call(
+            key,
             pack(b"XLEN", key)
             + pack(b"EVAL", _INFO, b"1", key)
             + pack(b"HMGET", watermarks_key(stream), *fields),
@@ -78,7 +81,8 @@ class Events:
 
         ``newest_us`` among them is the newest event time committed.
         """
-        (pairs,) = await self._wire.call(pack(b"HGETALL", counts_key(stream)), 1)
+        key = counts_key(stream)
+        (pairs,) = await self._nodes.call(key, pack(b"HGETALL", key), 1)
         words = cast("list[bytes]", pairs)
         return {
             name.decode(): int(count) for name, count in zip(words[::2], words[1::2], strict=True)

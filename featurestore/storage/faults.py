@@ -30,12 +30,13 @@ _PASSING = {
     "OOM": "it is out of memory; raise its maxmemory, or shorten the windows",
     "MISCONF": "it cannot write to its disk; free some space there",
     "UNBLOCKED": "it changed its role",
+    "MOVED": "the key is at another node of its cluster; it is looked for again",
+    "ASK": "the key is moving to another node of its cluster",
 }
 _LASTING = {
     "NOAUTH": "put the right password into the URL, as in redis://:password@host:6379",
     "NOPERM": "its user may not do that; give it the rights to read and write all keys of 'fs:'",
-    "MOVED": "it is one node of a cluster; give --redis the URL of a server that has all keys",
-    "CROSSSLOT": "it is a cluster; give --redis the URL of a server that has all keys",
+    "CROSSSLOT": "it is a cluster that hides behind a single server; name one of its nodes",
     "WRONGTYPE": "another program uses a key that starts with '{fs:'; give it another store",
 }
 
@@ -96,6 +97,8 @@ def _ours(url: str, error: Exception) -> StoreError:
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
     if code is not None:
         return refusal(f"{code} {error}")
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError) or type(error) is (
+        RedisClusterException  # no node of the cluster answers
+    ):
         return StoreUnreachable(url, error)
     return refusal(str(error))

@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 import hiredis
 import redis.asyncio
 
-from featurestore.errors import StoreError, StoreRefused, StoreUnreachable
+from featurestore.errors import StoreError, StoreUnreachable
 from featurestore.storage.commands import pack
+from featurestore.storage.faults import refusal
 from featurestore.storage.wire import Reply
 
 Outcome: TypeAlias = list[Reply] | StoreError
@@ -47,6 +48,11 @@ class Multiplex(asyncio.Protocol):
         self._cause: object = "not connected yet"
         self._opening: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._transport is not None
 
     async def start(self) -> None:
         """Open the connection; a failure is not raised but tried again in the background."""
@@ -187,5 +193,5 @@ class _Asked:
     def outcome(self) -> Outcome:
         for reply in self.replies:
             if isinstance(reply, hiredis.ReplyError):
-                return StoreRefused(str(reply))
+                return refusal(str(reply))
         return self.replies

@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import counts_key, dead_key, replay_key, replayed_key, replays_key
+from featurestore.storage.plain_client import plain_client
 
 _KEPT = 100_000
 _NEXT = b"next"
@@ -72,7 +71,7 @@ class Replays:
 
     def __init__(self, url: str, stream: str) -> None:
         self._url, self._stream = url, stream
-        self._redis: Any = redis.Redis.from_url(url)
+        self._redis: Any = plain_client(url)
 
     def unfinished(self) -> Mapping[int, list[str]]:
         """Return the replays that were not finished, with the views they count in."""
@@ -120,7 +119,7 @@ class Replays:
 
     def end(self, number: int) -> None:
         """Let go of a replay whose letters are all committed."""
-        with mapped(self._url), self._redis.pipeline() as both:
+        with mapped(self._url), self._redis.pipeline(transaction=True) as both:
             both.delete(replay_key(self._stream, number))
             both.hdel(replays_key(self._stream), number)
             both.execute()

@@ -153,3 +153,20 @@ def test_a_store_that_lost_the_fence_with_its_tail_is_no_other_flow(redis_url: s
     again = Unit(Wire(redis_url), TAG, owner=flow.owner)
     again.take_over([SOURCE], flow.marks)
     assert again.marks[SOURCE].endswith(flow.owner)
+
+
+def test_a_foreign_value_under_a_row_never_lets_the_position_pass(redis_url: str) -> None:
+    store = redis.Redis.from_url(redis_url)
+    store.lpush(TAG + b":u2", "what another program keeps here")
+    writer, rows = unit(redis_url), [TAG + b":u1", TAG + b":u2"]
+    changes = commands(append(b"u1", b"abc"), append(b"u2", b"de"))
+    writer.send(changes, {SOURCE: 41}, rows)
+    with pytest.raises(StoreRefused, match=r"'\{fs:spend@1:0\}:u2' holds no row: another program"):
+        writer.settle()
+    assert store.get(TAG + b":u1") is None
+    assert store.hget(TAG + b"!progress", SOURCE) is None
+    assert list(store.hgetall(TAG + b"!fence")) == [SOURCE]
+    store.delete(TAG + b":u2")
+    again = unit(redis_url)
+    again.send(changes, {SOURCE: 41}, rows)
+    assert again.settle() == [3, 2]

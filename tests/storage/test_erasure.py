@@ -1,6 +1,7 @@
 """Forgetting an entity, and replaying letters, by the command line."""
 
 import json
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import redis
 from click.testing import CliRunner, Result
 
 from featurestore.cli import cli
-from featurestore.errors import RequestError
+from featurestore.errors import FeatureStoreError, RequestError
 from tests.flows.test_exactly_once import NOON, again, tap
 
 DEFINITIONS = """
@@ -78,6 +79,16 @@ def test_forgetting_says_what_it_needs(redis_url: str, definitions: str) -> None
         run(redis_url, "forget", definitions, "user", "usr=u1")
 
 
+def test_a_function_that_cannot_mend_is_named_in_one_message(
+    redis_url: str, definitions: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(redis_url)
+    (tmp_path / "unable.py").write_text("def mend(event):\n    return event.nothing\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FeatureStoreError, match=r"unable:mend failed on letter .*AttributeError"):
+        run(redis_url, "dead-letters", "replay", definitions, "--mend", "unable:mend")
+
+
 def test_letters_are_listed_mended_replayed_and_purged(
     redis_url: str, definitions: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +97,7 @@ def test_letters_are_listed_mended_replayed_and_purged(
         "def mend(event):\n    return {**event, 'cents': 5} if isinstance(event, dict) else None\n"
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mending", raising=False)  # another test has one, too
     listed = run(redis_url, "dead-letters", "list", definitions, "--json").output.splitlines()
     assert {json.loads(line)["step"] for line in listed} == {"", "decode"}
     replayed = run(redis_url, "dead-letters", "replay", definitions, "--mend", "mending:mend")

@@ -91,7 +91,7 @@ def test_a_thousand_callers_get_their_own_rows(filled: str) -> None:
 def test_what_is_asked_within_a_tick_leaves_in_one_write(filled: str) -> None:
     async def count(rows: AsyncRows) -> int:
         writes: list[bytes] = []
-        real = rows._few._transport
+        real = rows._few.one._transport
         assert real is not None
 
         class Spy:
@@ -102,7 +102,7 @@ def test_what_is_asked_within_a_tick_leaves_in_one_write(filled: str) -> None:
             def __getattr__(self, name: str) -> Any:
                 return getattr(real, name)
 
-        rows._few._transport = Spy()  # type: ignore[assignment]
+        rows._few.one._transport = Spy()  # type: ignore[assignment]
         await asyncio.gather(*(rows.fetch([key]) for key in KEYS[:64]))
         return len(writes)
 
@@ -222,7 +222,11 @@ def test_an_answer_in_pieces_is_one_answer() -> None:
 
         def answer() -> None:
             few, _ = listening.accept()
+            few.recv(1000)  # whether it is a cluster
+            few.sendall(b"$0\r\n\r\n")
             many, _ = listening.accept()
+            many.recv(1000)
+            many.sendall(b"$0\r\n\r\n")
             with few, many:
                 few.recv(1000)
                 for place in range(len(reply)):
