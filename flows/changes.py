@@ -69,6 +69,12 @@ class Change:
     sizes: Ints = field(default_factory=lambda: np.array([], dtype=np.int64))
     expiring: Mask = field(default_factory=lambda: np.array([], dtype=bool))
 
+    @property
+    def new_rows(self) -> Sequence[bytes]:
+        """The rows that the flow writes to for the first time, or for the first time in long."""
+        rows: list[bytes] = self.rows.filter(pa.array(self.expiring)).to_pylist()
+        return rows
+
 
 @dataclass(frozen=True)
 class ViewChanges:
@@ -189,6 +195,7 @@ def counted(chunk: Chunk, limit: int) -> Counter[str]:
     """
     counts = Counter(r.reason.value for r in chunk.rejected if r.offset > limit)
     counts["applied"] = int(np.count_nonzero(chunk.offsets > limit))
+    counts["filtered"] = int(np.count_nonzero(chunk.filtered > limit))
     counts["duplicate"] = int(np.count_nonzero(chunk.duplicates > limit))
     counts["read"] = 0 if chunk.places else counts.total()
     return +counts

@@ -8,7 +8,6 @@ Each process runs one worker on its own partitions; nothing is exchanged between
 recovery is not used: positions stand beside the rows in the store, in the same transaction.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,22 +17,17 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from featurestore.contracts.block import Block
-from featurestore.contracts.decoder import Decoder
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.stream import Stream
-from featurestore.errors import StoreError
-from flows.frontier import Frontier
-from flows.past import Past
+from flows.decoding import Decode, Item
 from flows.sources.source import Partition, Source
-from flows.steps import Chunk, Judge, decode
 from flows.stop import Stop
-from flows.writer import Positions, Writer
+from flows.watermarks import Positions
+from flows.writer import Writer
 
 SHORT_PAUSE_MS = 4  # while the last events still wait for their flush
 SHORT_PAUSES = 6
 LONGEST_PAUSE_MS = 20
-
-Item = Chunk | None  # None: nothing came, but time passed
 
 
 @dataclass(frozen=True)
@@ -81,43 +75,34 @@ def build(
         name = f"{feed.stream.name}_{number}"
         blocks = op.input(f"read_{name}", flow, BlockSource(feed, positions, stop, reading))
         step = Decode.of(catalog, feed.stream, positions, writer.pasts)
-        chunks.append(op.map(f"decode_{name}", blocks, step))
+        chunks.append(op.map(f"decode_{name}", blocks, Guarded(step, stop)))
     together = op.merge("all_streams", *chunks) if len(chunks) > 1 else chunks[0]
     op.output("commit", together, CommitSink(writer, stop))
     return flow
 
 
 @dataclass(frozen=True)
-class Decode:
-    """The decode step of one stream; keeps the frontier of each partition."""
+class Guarded:
+    """A decode step as Bytewax calls it: once one has failed, nothing that follows is let through.
 
-    decoder: Decoder
-    judge: Judge
-    frontiers: dict[str, Frontier]
-    pasts: Mapping[tuple[str, str], Past]
+    A block that is left out must not be passed by those behind it: the position would move past it.
+    """
 
-    @classmethod
-    def of(
-        cls,
-        catalog: Catalog,
-        stream: Stream,
-        positions: Positions,
-        pasts: Mapping[tuple[str, str], Past],
-    ) -> "Decode":
-        """Make the step for a stream."""
-        horizon = max((v.horizon_us for v in catalog.views_of(stream.name)), default=2**60)
-        frontiers = {p: frontier for (s, p), (_, frontier) in positions.items() if s == stream.name}
-        decoder = Decoder(stream, catalog.columns_used(stream))
-        return cls(decoder, Judge(stream, horizon), frontiers, pasts)
+    step: Decode
+    stop: Stop
 
     def __call__(self, block: Block) -> Item:
-        """Decode a block."""
-        if block.events is None:
+        """Decode a block; None once a step has failed."""
+        if self.stop.broken:
             return None
-        past = self.pasts[block.stream, block.partition]
-        chunk = decode(block, self.decoder, self.judge, self.frontiers[block.partition], past)
-        self.frontiers[block.partition] = chunk.frontier
-        return chunk
+        with self.stop.on_failure(lambda: f"decoding {_of_block(block)}", breaks=True):
+            return self.step(block)
+        return None
+
+
+def _of_block(block: Block) -> str:
+    first = min(block.events.offsets, default=block.end) if block.events else block.end
+    return f"stream {block.stream!r}, partition {block.partition!r}, offsets {first} to {block.end}"
 
 
 @dataclass(frozen=True)
@@ -178,7 +163,7 @@ class BlockPartition(StatefulSourcePartition[Block, None]):
     def next_batch(self) -> list[Block]:
         """Return the next block; one without events when nothing is there now."""
         if not self.stop.requested and self.left:
-            with self.stop.on_failure():
+            with self.stop.on_failure(lambda: f"reading partition {self.left[0][0]!r}"):
                 return [self._next_block()]
         self.reading.remove(self)
         raise StopIteration
@@ -245,7 +230,16 @@ class CommitPartition(StatelessSinkPartition[Item]):
 
     def write_batch(self, items: list[Item]) -> None:
         """Hand chunks to the writer, and let it know that time passes; nothing once it failed."""
-        if not isinstance(self.stop.failure, StoreError):
-            with self.stop.on_failure():
-                for item in items:
-                    self.writer.idle() if item is None else self.writer.add(item)
+        for item in items:
+            if not self.stop.broken:
+                self._take(item)
+
+    def _take(self, item: Item) -> None:
+        with self.stop.on_failure(lambda: f"committing {_of_chunk(item)}", breaks=True):
+            self.writer.idle() if item is None else self.writer.add(item)
+
+
+def _of_chunk(item: Item) -> str:
+    if item is None:
+        return "what was read last"
+    return f"stream {item.stream!r}, partition {item.partition!r}, up to offset {item.end}"

@@ -10,16 +10,17 @@ from pathlib import Path
 from bytewax.run import cli_main
 
 from featurestore.definitions.catalog import Catalog, load
-from featurestore.errors import SourceError, StoreError
+from featurestore.errors import SourceError
 from featurestore.storage.commit import Durability
 from flows.changes import LETTERS_KEPT
 from flows.dataflow import Feed, build
 from flows.known_stores import KnownStores
 from flows.patience import Patience
-from flows.sources.source import Source
+from flows.sources.source import Source, say
 from flows.sources.uri import SENT_OVER_HTTP, parse_source
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
+from flows.trimming import EVENTS_KEPT, Trimming
 from flows.writer import Writer
 
 # Live events are flushed soon; what lies in files is gathered longer, so fewer rows are touched.
@@ -40,6 +41,7 @@ class Job:
         durability: What a commit must survive.
         patience_s: For how long an outage of the store is waited out.
         letters_kept: How many dead letters of a stream are kept.
+        events_kept: How many events of a stream sent over HTTP are kept once they are committed.
         state: The folder where the flow remembers which store it committed to; None: nowhere.
         rebuild: Take an empty or exchanged store for the right one, and start over in it.
     """
@@ -51,6 +53,7 @@ class Job:
     durability: Durability = Durability.NONE
     patience_s: float = 60.0
     letters_kept: int = LETTERS_KEPT
+    events_kept: int = EVENTS_KEPT
     state: Path | None = None
     rebuild: bool = False
 
@@ -83,6 +86,7 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
         flush_ms=BULK_FLUSH_MS if bulk else FAST_FLUSH_MS,
         letters_kept=job.letters_kept,
         stores=stores,
+        trimming=Trimming(_sent_over_http(job, catalog), job.events_kept),
     )
     if not feeds:
         return writer.summary
@@ -97,10 +101,22 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
 def _run(catalog: Catalog, feeds: list[Feed], writer: Writer, stop: Stop) -> None:
     """Run the flow from where the store says it is; to its end, or until something fails."""
     positions = writer.take_over(_partitions(feeds))
+    if not all(feed.source.bounded for feed in feeds):
+        say(_reading([feed.stream.name for feed in feeds]))
     cli_main(build(catalog, feeds, positions, writer, stop))  # type: ignore[no-untyped-call]
-    if not isinstance(stop.failure, StoreError):
-        writer.finish()
+    if not stop.broken:
+        with stop.on_failure(lambda: "committing what was read last", breaks=True):
+            writer.finish()
     stop.raise_failure()
+
+
+def _reading(streams: Sequence[str]) -> str:
+    """Say what is read without an end.
+
+    >>> _reading(["clicks", "payments"])
+    'reading clicks, payments; Ctrl-C ends it, and the next run goes on from there'
+    """
+    return f"reading {', '.join(streams)}; Ctrl-C ends it, and the next run goes on from there"
 
 
 def _feeds(job: Job, catalog: Catalog, worker: int, workers: int) -> list[Feed]:
@@ -138,6 +154,11 @@ def _sources(job: Job, catalog: Catalog) -> list[Source]:
     return given + [
         parse_source(catalog.stream(stream), SENT_OVER_HTTP, job.redis_url) for stream in rest
     ]
+
+
+def _sent_over_http(job: Job, catalog: Catalog) -> set[str]:
+    given = dict(job.sources)
+    return {s for s in catalog.streams if given.get(s, SENT_OVER_HTTP) == SENT_OVER_HTTP}
 
 
 def _partitions(feeds: Sequence[Feed]) -> dict[str, list[str]]:

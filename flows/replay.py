@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from featurestore.contracts.block import Block, Documents
 from featurestore.contracts.decoder import Decoder
@@ -12,8 +13,9 @@ from featurestore.definitions.stream import Stream
 from featurestore.storage.dead_letters import DeadLetter, DeadLetters
 from featurestore.storage.keys import view_name, watermarks_key
 from featurestore.storage.replays import Replays, Taken
-from featurestore.storage.wire import Wire
+from featurestore.storage.wires import Wires
 from flows.frontier import UNKNOWN, Frontier
+from flows.references import LiveReferences
 from flows.steps import Chunk, Judge, decode
 from flows.summary import Summary
 from flows.writer import Writer
@@ -108,17 +110,22 @@ class Replay:
         horizon = max((v.horizon_us for v in catalog.views_of(self.stream.name)), default=2**60)
         judge, past = Judge(self.stream, horizon), writer.pasts[self.stream.name, partition]
         frontier = self._frontier({letter.partition for letter in letters})
-        chunk = decode(block, Decoder(self.stream), judge, frontier, past)
+        chunk = decode(block, self._decoder, judge, frontier, past)
         places = {letter.number: (letter.partition, letter.offset) for letter in letters}
         return replace(chunk, places=places)
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return Decoder(self.stream, references=LiveReferences.of(self.stream.references))
 
     def _frontier(self, partitions: AbstractSet[str]) -> Frontier:
         """Return how far the slowest of some partitions has come: what letters are judged by.
 
         The letters themselves move it only by what a batch of neighbours agrees on.
         """
-        with closing(Wire(self.url)) as wire:
-            found = wire.ask(b"HGETALL", watermarks_key(self.stream.name))
+        key = watermarks_key(self.stream.name)
+        with closing(Wires(self.url)) as wires:
+            found = wires.of(key).ask(b"HGETALL", key)
         assert isinstance(found, list)
         ends = tuple(f"/{partition}" for partition in partitions)
         marks = [

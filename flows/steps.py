@@ -38,6 +38,7 @@ class Chunk:
         finished: Nothing follows in this partition.
         read_us: By which clock it was judged.
         duplicates: The offsets of events that were seen before under the same id.
+        filtered: The offsets of events that the stream does not want.
         places: In a replay of dead letters, where each offset first stood.
     """
 
@@ -52,6 +53,7 @@ class Chunk:
     finished: bool
     read_us: int
     duplicates: Offsets = field(default_factory=lambda: NO_OFFSETS)
+    filtered: Offsets = field(default_factory=lambda: NO_OFFSETS)
     places: Mapping[int, tuple[str, int]] = field(default_factory=dict)
 
 
@@ -140,6 +142,7 @@ def decode(
         newest_us=int(happened[kept].max()) if len(kept) else None,
         finished=block.finished,
         read_us=block.read_us,
+        filtered=as_array(decoded.filtered),
     )
 
 

@@ -39,6 +39,7 @@ class Summary:
         """
         count = self.counts
         broken = f"malformed {count['malformed']}, invalid {count['invalid']}"
+        filtered = [f"filtered {count['filtered']}"] if count["filtered"] else []
         return [
             f"read {count['read']}",
             f"applied {count['applied']}",
@@ -46,4 +47,5 @@ class Summary:
             f"future {count['future']}",
             f"rejected {self.rejected} ({broken})",
             f"duplicate {count['duplicate']}",
+            *filtered,
         ]

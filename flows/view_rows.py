@@ -12,7 +12,8 @@ from featurestore.definitions.view import FeatureView
 from featurestore.storage.commands import pack
 from featurestore.storage.compactor import Compactor
 from featurestore.storage.keys import view_name, view_tag
-from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wire import Reply
+from featurestore.storage.wires import Wires
 from flows.changes import Change, Held, ViewChanges
 from flows.expiry import Expiry
 from flows.past import Past
@@ -38,11 +39,11 @@ class ViewRows:
     compactor: Compactor
 
     @classmethod
-    def of(cls, view: FeatureView, wire: Wire) -> "ViewRows":
-        """Return the rows of a view; `wire` is for looking after them."""
+    def of(cls, view: FeatureView, wires: Wires) -> "ViewRows":
+        """Return the rows of a view; `wires` are for looking after them."""
         layout = Layout.of(view)
         tags = [view_tag(view, shard) for shard in range(view.shards)]
-        return cls(view, layout, tags, Expiry(view.horizon_us), Compactor(wire, layout))
+        return cls(view, layout, tags, Expiry(view.horizon_us), Compactor(wires, layout))
 
     def changes(
         self,
@@ -84,7 +85,7 @@ class ViewRows:
     def _let_expire(self, rows: Sequence[bytes]) -> None:
         """Give rows an expiry that were made anew though this flow thought that they have one."""
         lifetime = b"%d" % self.expiry.longest_ms
-        wire = self.compactor.wire
-        wire.send(pack(b"PEXPIRE", row, lifetime, b"NX") for row in rows)
-        for _ in rows:
-            wire.read()
+        for wire, places in list(self.compactor.wires.split(rows)) if rows else ():
+            wire.send(pack(b"PEXPIRE", rows[place], lifetime, b"NX") for place in places)
+            for _ in places:
+                wire.read()

@@ -1,6 +1,6 @@
 """Watermarks: where each view of a stream resumes each partition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from featurestore.definitions.view import FeatureView
@@ -10,6 +10,7 @@ from featurestore.storage.wire import Wire
 from flows.frontier import Frontier
 
 Position = tuple[int | None, Frontier]
+Positions = Mapping[tuple[str, str], Position]  # by stream and partition
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Watermarks:
     def of(self, view: FeatureView, partition: str) -> int:
         """Return up to which offset a view is done with a partition, -1 before the first."""
         return self._at.get(watermark_field(view, partition), -1)
+
+    def lowest(self, partition: str) -> int:
+        """Return up to which offset all views are done with a partition, -1 before the first."""
+        return min(self._at.get(name, -1) for name in self._fields(partition))
 
     def move(self, partition: str, end: int, frontier: Frontier) -> list[bytes]:
         """Return the command that moves the watermarks which are behind; none where none are."""

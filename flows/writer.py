@@ -6,6 +6,7 @@ It keeps two flushes in memory at most, and blocks while the store is slower tha
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +14,13 @@ from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.view import FeatureView
 from featurestore.instants import MILLISECOND
 from featurestore.storage.commands import pack
-from featurestore.storage.commit import Durability, Unit, new_owner
+from featurestore.storage.commit import Durability, Survival, Unit, new_owner
 from featurestore.storage.identity import store_id
 from featurestore.storage.keys import (
+    STORE_KEY,
+    counts_key,
+    dead_key,
+    events_key,
     fence_key,
     judged_key,
     progress_key,
@@ -23,7 +28,9 @@ from featurestore.storage.keys import (
     stream_tag,
 )
 from featurestore.storage.survival import survival
+from featurestore.storage.topology import Topology
 from featurestore.storage.wire import Wire
+from featurestore.storage.wires import Wires
 from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
 from flows.claims import Claims
 from flows.frontier import UNKNOWN
@@ -31,11 +38,11 @@ from flows.known_stores import KnownStores
 from flows.past import Past, pasts
 from flows.steps import Chunk
 from flows.summary import Summary
+from flows.trimming import Trimming
 from flows.view_rows import ViewRows
-from flows.watermarks import Position, Watermarks
+from flows.watermarks import Position, Positions, Watermarks
 
 CHECK_US = 1_000_000
-Positions = Mapping[tuple[str, str], Position]
 
 
 def steady_us() -> int:
@@ -59,6 +66,7 @@ class Writer:
         letters_kept: How many dead letters of a stream are kept.
         steady: Returns a clock that never jumps.
         stores: Remembers which store was committed to.
+        trimming: Lets go of events that were sent over HTTP and are committed.
 
     Attributes:
         summary: Counts what was committed.
@@ -76,13 +84,14 @@ class Writer:
     letters_kept: int = LETTERS_KEPT
     steady: Callable[[], int] = steady_us
     stores: KnownStores = None  # type: ignore[assignment] # made of the URL below
+    trimming: Trimming = field(default_factory=Trimming)
     summary: Summary = field(default_factory=Summary)
     pasts: dict[tuple[str, str], Past] = field(default_factory=dict)
     flushes: int = 0
     met: bool = False
-    _control: Wire = field(init=False)
+    _wires: Wires | None = None
+    _known: Topology | None = None
     _store: str = ""
-    _open: list[Wire] = field(default_factory=list)
     _owner: bytes = field(default_factory=new_owner)
     _units: dict[bytes, Unit] = field(default_factory=dict)
     _watermarks: dict[str, Watermarks] = field(default_factory=dict)
@@ -105,27 +114,25 @@ class Writer:
             Fenced: Another flow took over what this one had.
         """
         self.close()
-        self._control = self._connected()
-        self._store = store_id(self._control)
+        wires = self._wires = Wires(self.url, self._known)
+        self._known = wires.topology
+        self._store = store_id(wires.of(STORE_KEY))
         self.stores.check(self._store, sources)
-        survives = survival(self._control, self.durability)
+        survives = {wire.url: survival(wire, self.durability) for wire in wires.every()}
         positions: dict[tuple[str, str], Position] = {}
         for stream, partitions in sources.items():
-            fields = [source_field(stream, partition) for partition in partitions]
             views = self.catalog.views_of(stream)
-            self._views |= {view.name: ViewRows.of(view, self._control) for view in views}
-            for tag in self._tags(stream):
-                before = self._units.get(tag)
-                unit = Unit(self._connected(), tag, survives, self._owner)
-                self._units[tag] = unit
-                unit.take_over(fields, before.marks if before else None)
+            self._views |= {view.name: ViewRows.of(view, wires) for view in views}
+            self._take_over_units(wires, stream, partitions, survives)
+            control = wires.of(stream_tag(stream))
             of = self.catalog.stream(stream)
             if of.dedupe is not None:
-                self._claims[stream] = Claims(of, self._control)
+                apart = survives[control.url] if wires.topology.is_cluster else None
+                self._claims[stream] = Claims(of, wires, apart)
             marks = self._watermarks[stream] = Watermarks(stream, views)
-            resumes = {p: marks.read(self._control, p) for p in partitions}
+            resumes = {p: marks.read(control, p) for p in partitions}
             held = self._ledger(stream, partitions)
-            made = pasts(self._control, stream, {p: at for p, (at, _) in resumes.items()}, held)
+            made = pasts(control, stream, {p: at for p, (at, _) in resumes.items()}, held)
             self.pasts |= {(stream, partition): past for partition, past in made.items()}
             positions |= {(stream, partition): at for partition, at in resumes.items()}
         self._begin_anew()
@@ -171,7 +178,7 @@ class Writer:
         for stream, of, units in changes:
             progress = {source_field(stream, c.partition): c.end for c in of}
             for tag, change in units.items():
-                self._units[tag].send(change.commands, progress)
+                self._units[tag].send(change.commands, progress, change.new_rows)
 
     def finish(self) -> None:
         """Flush, and wait until all is committed."""
@@ -181,30 +188,48 @@ class Writer:
 
     def close(self) -> None:
         """Close the connections; what is in flight is committed or not, a replay finds out."""
-        for wire in self._open:
-            wire.close()
-        self._open = []
+        if self._wires is not None:
+            self._wires.close()
 
     def release(self, stream: str, partition: str) -> None:
         """Let go of a partition that will never be read again, and of what is known about it.
 
-        Cost: one round trip.
+        Cost: one round trip for each unit.
         """
         source = source_field(stream, partition)
-        commands = [
-            pack(b"HDEL", key(tag), source)
-            for tag in self._tags(stream)
-            for key in (progress_key, fence_key)
-        ]
-        commands += self._watermarks[stream].drop(partition)
-        commands.append(pack(b"HDEL", judged_key(stream), partition.encode()))
-        self._control.send(commands)
-        for _ in commands:
-            self._control.read()
+        for tag in self._tags(stream):
+            dropped = [pack(b"HDEL", key(tag), source) for key in (progress_key, fence_key)]
+            self._ask_all(tag, dropped)
+        marks = self._watermarks[stream].drop(partition)
+        judged = pack(b"HDEL", judged_key(stream), partition.encode())
+        self._ask_all(stream_tag(stream), [*marks, judged])
 
-    def _connected(self) -> Wire:
-        self._open.append(Wire(self.url))
-        return self._open[-1]
+    def _take_over_units(
+        self,
+        wires: Wires,
+        stream: str,
+        partitions: Sequence[str],
+        survives: Mapping[str, Survival],
+    ) -> None:
+        fields = [source_field(stream, partition) for partition in partitions]
+        for tag in self._tags(stream):
+            before, wire = self._units.get(tag), wires.apart(tag)
+            unit = self._units[tag] = Unit(wire, tag, survives[wire.url], self._owner)
+            unit.take_over(fields, before.marks if before else None)
+        # Foreign values under these keys are refused now: in a commit it would be too late.
+        ledger = [pack(b"XLEN", dead_key(stream)), pack(b"HLEN", counts_key(stream))]
+        self._ask_all(stream_tag(stream), ledger)
+
+    def _control(self, tag: bytes) -> Wire:
+        """Return the wire for what is beside the commits, to the server of a unit."""
+        assert self._wires is not None
+        return self._wires.of(tag)
+
+    def _ask_all(self, tag: bytes, commands: Sequence[bytes]) -> None:
+        wire = self._control(tag)
+        wire.send(commands)
+        for _ in commands:
+            wire.read()
 
     def _check(self) -> None:
         """Look now and then whether another flow took over; only a commit would tell else."""
@@ -273,16 +298,20 @@ class Writer:
 
     def _move_watermarks(self, chunks: Sequence[Chunk]) -> None:
         last = {(chunk.stream, chunk.partition): chunk for chunk in chunks}
-        commands = [
-            command
-            for (stream, partition), chunk in last.items()
-            for command in self._watermarks[stream].move(partition, chunk.end, chunk.frontier)
-        ]
-        self._control.send(commands)
-        for _ in commands:
-            self._control.read()
-        for source in last:
-            self.stores.remember(self._store, source)
+        moved = Counter[str]()
+        for (stream, partition), chunk in last.items():
+            marks = self._watermarks[stream].move(partition, chunk.end, chunk.frontier)
+            self._control(stream_tag(stream)).send(marks)
+            moved[stream] += len(marks)
+        for stream, count in moved.items():
+            for _ in range(count):
+                self._control(stream_tag(stream)).read()
+        for stream, partition in last:
+            self.stores.remember(self._store, (stream, partition))
+            if partition == events_key(stream).decode():
+                wire = self._control(stream_tag(stream))
+                committed = self._watermarks[stream].lowest(partition)
+                self.trimming.trim(wire, stream, committed, self.steady())
 
 
 @dataclass(frozen=True)

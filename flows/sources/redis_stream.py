@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 import orjson
 
 from featurestore.contracts.block import Block, Documents
-from featurestore.errors import SourceError, StoreRefused, StoreUnreachable
+from featurestore.errors import SourceError, StoreBusy, StoreRefused, StoreUnreachable
 from featurestore.instants import MILLISECOND, instant_text
 from featurestore.storage.commands import pack
+from featurestore.storage.topology import Topology
 from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wires import Wires
 from flows.sources.source import now_us, say
 
 ENTRIES = 5_000
@@ -75,7 +77,8 @@ class RedisStreamPartition:
     ) -> None:
         self._source, self._at, self._clock = source, after, clock
         self._server = shown(source.url)
-        self._wire: Wire | None = None
+        self._wires: Wires | None = None
+        self._known: Topology | None = None
         self._outage = Outage(self._server, source.patience_seconds)
         self._checked: float | None = None
         self._asked = 0.0
@@ -94,7 +97,7 @@ class RedisStreamPartition:
             self._outage.go_on(error, self._clock())
             entries = []
         except StoreRefused as error:
-            if not _is_starting(error):
+            if not isinstance(error, StoreBusy):
                 msg = f"cannot read Redis Stream {self._source.key!r} at {self._server}: {error}"
                 raise SourceError(msg) from error
             self.close()
@@ -104,9 +107,9 @@ class RedisStreamPartition:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._wires is not None:
+            self._wires.close()
+            self._wires = None
 
     def _block(self, entries: list[Any]) -> Block:
         source, events = self._source, None
@@ -116,20 +119,25 @@ class RedisStreamPartition:
         return Block(source.stream, source.key, events, self._at, now_us())
 
     def _entries(self, wait_ms: int) -> list[Any]:
-        if self._wire is None:
+        if self._wires is None:
             if not self._outage.is_over(self._clock()):
                 time.sleep(wait_ms / 1000)
                 return []
-            self._wire = Wire(self._source.url)
-            self._ask(self._wire)
-        if self._checking and self._wire.ready(wait_ms / 1000):
+            self._wires = Wires(self._source.url, self._known)
+            self._known = self._wires.topology
+            self._ask(self._wire(self._wires))
+        wire = self._wire(self._wires)
+        if self._checking and wire.ready(wait_ms / 1000):
             self._checking = False
-            self._check(_state(self._wire))
-        if self._checking or not self._wire.ready(wait_ms / 1000):
+            self._check(_state(wire))
+        if self._checking or not wire.ready(wait_ms / 1000):
             if self._clock() - self._asked > _SILENCE_SECONDS:
                 raise StoreUnreachable(self._server, "it does not answer")
             return []
-        return self._answer(self._wire)
+        return self._answer(wire)
+
+    def _wire(self, wires: Wires) -> Wire:
+        return wires.of(self._source.key.encode())
 
     def _ask(self, wire: Wire) -> None:
         key = self._source.key.encode()
@@ -265,10 +273,6 @@ def _state(wire: Wire) -> dict[bytes, Any]:
         return {}
     assert isinstance(answer, list), answer
     return dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _is_starting(error: StoreRefused) -> bool:
-    return str(error).startswith(("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"))
 
 
 def _name(offset: int) -> str:

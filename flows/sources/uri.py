@@ -87,7 +87,15 @@ def _unknown_scheme(scheme: str) -> str:
     return f"there is no source {scheme}:// {known}{hint(scheme, _SCHEMES)}"
 
 
-def _redis(stream: Stream, uri: str) -> Source:
+def redis_place(uri: str) -> tuple[str, str]:
+    """Return the store and the key that a ``redis://`` URI names.
+
+    Raises:
+        SourceError: It names no key.
+
+    >>> redis_place("redis://host:6379/2/merchants")
+    ('redis://host:6379/2', 'merchants')
+    """
     parts = urlsplit(uri)
     first, _, rest = parts.path.lstrip("/").partition("/")
     database, key = (first, rest) if first.isdigit() else ("0", parts.path.lstrip("/"))
@@ -97,8 +105,11 @@ def _redis(stream: Stream, uri: str) -> Source:
             "redis://host:port/database/key"
         )
         raise SourceError(msg)
-    url = urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
-    return RedisStream(stream.name, url, unquote(key))
+    return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, "")), unquote(key)
+
+
+def _redis(stream: Stream, uri: str) -> Source:
+    return RedisStream(stream.name, *redis_place(uri))
 
 
 def _files(stream: Stream, pattern: str) -> Source:

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from featurestore import Catalog, Entity, FeatureService, FeatureView, Stream, count, total
 from featurestore.client import Client
-from featurestore.errors import Fenced
+from featurestore.errors import Fenced, StoreRefused
 from featurestore.storage.dead_letters import DeadLetters
+from featurestore.storage.keys import row_key, view_tag
 from tests.hand_flow import SECOND, HandFlow
 
 NOON = 1_700_000_000 * SECOND
@@ -271,3 +272,31 @@ def test_a_flow_that_has_nothing_to_commit_notices_that_it_was_taken_over(
     flow.writer._checked_us = 0
     with pytest.raises(Fenced):
         flow.writer.idle()
+
+
+@pytest.mark.parametrize("key", ["!dead", "!counts", "!judged", "!progress", "!watermarks"])
+def test_a_foreign_value_in_the_ledger_is_refused_before_anything_is_read(
+    redis_url: str, key: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as store:
+        store.set("{fs:taps}" + key, "what another program keeps here")
+    with pytest.raises(StoreRefused, match="another program uses a key that starts with"):
+        again(redis_url)
+
+
+def test_a_foreign_value_under_a_row_ends_the_flow_and_costs_no_event(redis_url: str) -> None:
+    events = {n: tap(NOON - n, 10, who=f"u{n}") for n in range(5)}
+    row = row_key([view_tag(by_user, 0)], b"u3")
+    with redis.Redis.from_url(redis_url) as store:
+        store.lpush(row, "what another program keeps here")
+        first = again(redis_url)
+        first.feed("taps", "p0", events)
+        with pytest.raises(StoreRefused, match="u3' holds no row"):
+            first.commit()
+        first.writer.close()
+        store.delete(row)
+    second = again(redis_url)
+    second.feed("taps", "p0", events)
+    second.commit()
+    assert [counts(redis_url, user=f"u{n}")["taps_10d"] for n in range(5)] == [1] * 5
+    assert counts(redis_url, shop="s") == {"taps_10d": 5, "cents_10d": 50}

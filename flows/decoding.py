@@ -1,0 +1,56 @@
+"""The decode step of one stream: blocks in, chunks out. A plain object, no engine, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from featurestore.contracts.block import Block
+from featurestore.contracts.decoder import Decoder
+from featurestore.contracts.reference_table import References
+from featurestore.definitions.catalog import Catalog
+from featurestore.definitions.stream import Stream
+from flows.frontier import Frontier
+from flows.past import Past
+from flows.references import LiveReferences
+from flows.steps import Chunk, Judge, decode
+from flows.watermarks import Positions
+
+Item = Chunk | None  # None: nothing came, but time passed
+
+
+@dataclass(frozen=True)
+class Decode:
+    """The decode step of one stream; keeps the frontier of each partition."""
+
+    decoder: Decoder
+    judge: Judge
+    frontiers: dict[str, Frontier]
+    pasts: Mapping[tuple[str, str], Past]
+
+    @classmethod
+    def of(
+        cls,
+        catalog: Catalog,
+        stream: Stream,
+        positions: Positions,
+        pasts: Mapping[tuple[str, str], Past],
+        references: References | None = None,
+    ) -> "Decode":
+        """Make the step for a stream; loads the references it looks up, unless they are given.
+
+        Raises:
+            SourceError: A reference cannot be read.
+        """
+        horizon = max((v.horizon_us for v in catalog.views_of(stream.name)), default=2**60)
+        frontiers = {p: frontier for (s, p), (_, frontier) in positions.items() if s == stream.name}
+        references = references or LiveReferences.of(stream.references)
+        decoder = Decoder(stream, catalog.columns_used(stream), references)
+        return cls(decoder, Judge(stream, horizon), frontiers, pasts)
+
+    def __call__(self, block: Block) -> Item:
+        """Decode a block."""
+        if block.events is None:
+            return None
+        past = self.pasts[block.stream, block.partition]
+        chunk = decode(block, self.decoder, self.judge, self.frontiers[block.partition], past)
+        self.frontiers[block.partition] = chunk.frontier
+        return chunk
