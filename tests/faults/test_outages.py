@@ -94,7 +94,7 @@ def test_connections_are_cut_in_the_middle(
 def test_a_server_that_restarts_is_waited_for(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server, stream = store("--appendonly", "yes"), Stream(tmp_path, 1, 12_000)
+    server, stream = store("--appendonly", "yes"), Stream(tmp_path, 1, 9_000)
 
     def restart() -> None:
         server.kill()
@@ -243,7 +243,7 @@ def committed(client: Any, key: str, number: int) -> bool:
 def test_a_replica_is_promoted_and_nothing_that_was_confirmed_is_lost(
     tmp_path: Path, store: Store
 ) -> None:
-    primary, stream = store(), Stream(tmp_path, 9, 12_000)
+    primary, stream = store(), Stream(tmp_path, 9, 7_000)
     replicas = [store("--replicaof", f"127.0.0.1 {primary.port}") for _ in range(2)]
     clients = [redis.Redis.from_url(replica.url) for replica in replicas]
     for client in clients:
@@ -277,11 +277,11 @@ def test_a_replica_is_promoted_and_nothing_that_was_confirmed_is_lost(
 
 
 def test_a_store_slower_than_the_stream_holds_the_stream_back(
-    tmp_path: Path, store: Store, *, long: bool
+    tmp_path: Path, store: Store, *, long: bool, soak_minutes: float
 ) -> None:
     """Its memory stays flat, and no event is dropped."""
-    server, stream, sizes = store(), Stream(tmp_path, 10, 15_000), list[int]()
-    until, done = time.monotonic() + (1800 if long else 0), threading.Event()
+    server, stream, sizes = store(), Stream(tmp_path, 10, 9_000), list[int]()
+    until, done = time.monotonic() + (10 * soak_minutes if long else 0), threading.Event()
 
     def pausing() -> None:
         with redis.Redis.from_url(server.url) as client:

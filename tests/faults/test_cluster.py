@@ -1,0 +1,166 @@
+"""A Redis Cluster as the store: all of it works there, and a primary that dies loses nothing."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from featurestore.cli import cli
+from featurestore.client import AsyncClient, Client
+from featurestore.definitions.catalog import load
+from featurestore.errors import StoreError
+from featurestore.storage.commit import Durability
+from featurestore.storage.events import Events
+from tests.cluster import Cluster, wait
+from tests.faults.processes import Flow
+from tests.faults.taps import Taps, differences, expected, found, write_definitions
+from tests.faults.test_outages import Stream
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> Cluster:
+    with cluster.client() as client:
+        client.flushall()
+    return cluster
+
+
+def said(*words: str) -> str:
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_everything_works_on_a_cluster_by_the_url_of_any_node(
+    tmp_path: Path, empty: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    taps, definitions = Taps(1, duplicates=0.05), write_definitions(tmp_path, ', dedupe="24h"')
+    Path("taps.jsonl").write_bytes(taps.lines(3000))
+    of, node = str(definitions), ("--redis", empty.urls[4])
+    said("run", of, "--source", "taps=taps.jsonl", "--until-end", *node)
+    assert differences(definitions, empty.urls[0], taps.sent) == (0, 0)
+    answer = json.loads(
+        said("get", of, "users", "user=u1", "--as-of", "2024-06-01T00:00:00Z", *node)
+    )
+    assert answer["taps_900d"] == expected(taps.sent, "user")["u1"][0]
+    broken = [event for event in taps.sent if event["cents"] == "broken"]
+    assert said("dead-letters", "list", of, *node).count("cents") >= 1
+    (tmp_path / "mending.py").write_text("def mend(event):\n    return event | {'cents': 5}\n")
+    replayed = said("dead-letters", "replay", of, "--mend", "mending:mend", *node)
+    assert f"applied {len({event['id'] for event in broken})}" in replayed
+    for event in broken:
+        event["cents"] = 5
+    assert differences(definitions, empty.urls[0], taps.sent) == (0, 0)
+    said("forget", of, "user", "user=u1", *node)
+    assert found(definitions, empty.urls[2], "user", ["u1"]) == {"u1": (0, 0)}
+    assert "entity forgotten" in said("audit", *node)
+
+
+def test_events_sent_over_http_reach_the_flow_on_a_cluster(tmp_path: Path, empty: Cluster) -> None:
+    taps, definitions = Taps(2), write_definitions(tmp_path)
+
+    async def send() -> None:
+        door = Events(empty.urls[1], 5)
+        await door.start()
+        for _ in range(20):
+            await door.append("taps", [orjson.dumps(event) for event in taps.events(50)])
+        await door.stop()
+
+    asyncio.run(send())
+    flow = Flow(tmp_path, definitions, empty.urls[3], "--events-kept", "0")
+    with empty.client() as client:
+        wait(lambda: client.hget("{fs:taps}!counts", "read") == b"1000")
+        for _ in range(20):  # it trims once a second, with what it commits
+            if client.xlen("{fs:taps}!events") < 200:
+                break
+            client.xadd("{fs:taps}!events", {"event": orjson.dumps(taps.events(1)[0])})
+            time.sleep(0.2)
+        assert client.xlen("{fs:taps}!events") < 200
+        wait(lambda: int(client.hget("{fs:taps}!counts", "read")) == len(taps.sent))
+    flow.process.terminate()
+    code, _, err = flow.wait()
+    assert code == 0, err
+    assert differences(definitions, empty.urls[0], taps.sent) == (0, 0)
+
+
+def test_a_primary_is_killed_and_nothing_is_lost_or_doubled(tmp_path: Path, empty: Cluster) -> None:
+    stream = Stream(tmp_path, 3, 8_000, options=', dedupe="24h"')
+    catalog = load(str(stream.definitions))
+    tag = "{fs:by_user@" + catalog.view("by_user").version + ":0}"
+    dead, answered = empty.owner(tag), list[float]()
+
+    def kill() -> None:
+        with empty.client() as client:
+            wait(lambda: bool(client.hlen(tag + "!progress")))
+        empty.kill(dead)
+        wait(lambda: empty.owner(tag) != dead)
+        wait(lambda: len(answered) > 10)
+        empty.start(dead)  # as a replica; until there is one, no commit is confirmed
+
+    async def look() -> None:
+        """Ask all the time; note when an answer came, and begin anew with none when it stops."""
+        async with AsyncClient(catalog, empty.urls[dead]) as client:
+            users = [{"user": f"u{n}"} for n in range(40)]  # some of every shard
+            while not done.is_set():
+                try:
+                    await client.get_many("users", users)
+                except StoreError:
+                    answered.clear()
+                    failures.append(time.monotonic())
+                else:
+                    answered.append(time.monotonic())
+                await asyncio.sleep(0.01)
+
+    done, failures = threading.Event(), list[float]()
+    threads = [threading.Thread(target=kill), threading.Thread(target=asyncio.run, args=(look(),))]
+    with Client(catalog, empty.urls[dead]) as client:
+        client.get("users", {"user": "u1"})
+        for thread in threads:
+            thread.start()
+        try:
+            stream.run(empty.urls[dead], durability=Durability.REPLICATED)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+        client.get("users", {"user": "u1"})  # its first node is gone; it knows the others
+    assert empty.owner(tag) == (dead + 3) % 6
+    away = answered[0] - failures[0]
+    lost, doubled = differences(stream.definitions, empty.urls[dead - 1], stream.taps.sent)
+    print(
+        f"\na primary of a cluster killed: events {len(stream.taps.sent)}, lost {lost}, "
+        f"doubled {doubled}, look-ups answered again after {away:.1f} s"
+    )
+    assert (lost, doubled) == (0, 0)
+
+
+def test_slots_that_move_while_the_flow_runs_are_followed(tmp_path: Path, empty: Cluster) -> None:
+    stream = Stream(tmp_path, 4, 6_000)
+    tag = "{fs:by_user@" + load(str(stream.definitions)).view("by_user").version + ":1}"
+
+    def move() -> None:
+        with empty.client() as client:
+            wait(lambda: bool(client.hlen(tag + "!progress")))
+            moved[:] = start, empty.move(client.keyslot(tag), start)
+
+    start, moved = empty.owner(tag), list[Any]()
+    thread = threading.Thread(target=move)
+    thread.start()
+    stream.run(empty.urls[2])
+    thread.join()
+    assert moved[0] != moved[1] == empty.owner(tag)
+    assert stream.wrong(empty.urls[0]) == (0, 0)
