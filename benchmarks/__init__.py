@@ -1,1 +1,1 @@
-"""Benchmarks: one command per claim, medians of several runs, the limit beside the figure."""
+"""Benchmarks: a claim each, with the peer or the physical limit measured in the same run."""

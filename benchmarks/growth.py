@@ -1,0 +1,77 @@
+"""How the cost of an event grows: with aggregations, windows, views, entities."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.harness import data
+from benchmarks.harness.alone import alone
+from benchmarks.harness.claim import Row, Sample, Samples, interleaved, middle
+from benchmarks.harness.ingest import Flow, as_parquet, both, cpu_per_event, measured
+from benchmarks.harness.scale import Scale
+from benchmarks.harness.shapes import shaped
+from benchmarks.harness.store import store
+
+AXES: Mapping[str, Sequence[int]] = {
+    "aggregations": (5, 10, 25, 50),
+    "windows": (1, 2, 4, 8),
+    "views": (1, 2, 5),
+}
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure each axis, all its steps in turn; a figure is CPU, ours and the server's."""
+    for axis in scale.axes:
+        steps = AXES[axis]
+        some = (steps[0], steps[-1]) if scale.is_smoke else steps
+        takes = {size: {axis: size} for size in some}
+        yield _row(axis, some, _measured(scale, takes, scale.entities), "sub-linear")
+    by_entities = {size: _measured(scale, {size: {}}, size)[size] for size in scale.entity_steps}
+    yield _row("entities", scale.entity_steps, by_entities, "flat")
+
+
+def _measured(
+    scale: Scale, shapes: Mapping[int, Mapping[str, int]], entities: int
+) -> dict[int, list[Sample]]:
+    table = data.payments("uniform", max(scale.events, entities), entities)
+    with tempfile.TemporaryDirectory() as name, store() as server:
+        folder = Path(name)
+        place, one = both(as_parquet, table, folder, scale)
+        flows = {str(size): Flow(server, shaped(folder, **axes)) for size, axes in shapes.items()}
+        takes = {size: partial(measured, flow, place, one) for size, flow in flows.items()}
+        samples = interleaved(scale.runs, takes)
+    return {size: [_cost(sample) for sample in samples[str(size)]] for size in shapes}
+
+
+def _cost(sample: Sample) -> Sample:
+    return Sample(cpu_per_event(sample), sample.spent, sample.work, sample.also)
+
+
+def _row(axis: str, steps: Sequence[int], by_size: Mapping[int, Samples], goal: str) -> Row:
+    least, most = steps[0], steps[-1]
+    target = f"{goal}: < {most / least:g}" if goal == "sub-linear" else f"{goal}: about 1"
+    points = [(float(size), middle(by_size[size])) for size in steps]
+    shares = {
+        name: [
+            (float(size), middle(by_size[size], partial(Sample.cpu_us, name=name)))
+            for size in steps
+        ]
+        for name in ("flow", "server")
+    }
+    return Row(
+        "growth",
+        f"cost of an event, {most:,} {axis}",
+        "CPU µs/event",
+        by_size[most],
+        f"{least:,} {axis}",
+        by_size[least],
+        target,
+        "uniform users, Parquet, 1 process",
+        axis,
+        {"flow + server": points, **shares},
+    )
+
+
+if __name__ == "__main__":
+    alone("growth")

@@ -1,0 +1,1 @@
+"""What every claim is measured with."""

@@ -1,0 +1,97 @@
+"""Rows per second against the server's own limit: APPENDs of the same size, pipelined."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from benchmarks.harness import data
+from benchmarks.harness.alone import alone
+from benchmarks.harness.claim import Row, Sample, interleaved
+from benchmarks.harness.ingest import Flow, Place, as_parquet, both, measured, send_all
+from benchmarks.harness.machine import Meter
+from benchmarks.harness.scale import Scale
+from benchmarks.harness.store import Store, store
+from featurestore.storage.commands import pack
+
+_PIPELINED = 500
+_SAMPLED = 100
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure it on uniform users, where nearly every event touches a row of its own."""
+    table = data.payments("uniform", scale.events, scale.entities)
+    with tempfile.TemporaryDirectory() as folder, store() as server:
+        flow = Flow(server, processes=max(scale.processes))
+        place, one = both(as_parquet, table, Path(folder), scale)
+        frame = _frame(flow, place)
+        takes = {
+            "ours": partial(_ours, flow, place, one),
+            "limit": partial(_limit, server, scale, frame),
+        }
+        samples = interleaved(scale.runs, takes)
+    yield Row(
+        "limit",
+        f"rows appended, uniform, {flow.processes} processes",
+        "rows/s",
+        samples["ours"],
+        f"{'redis-benchmark' if _tool() else 'packed once'}, APPEND of {frame} bytes",
+        samples["limit"],
+        "≥ 0.5",
+        "ours includes reading, decoding, grouping, expiry, and the commits",
+    )
+
+
+def _frame(flow: Flow, place: Place) -> int:
+    """Return how many bytes one APPEND adds."""
+    flow.server.empty()
+    place.fill(flow.server)
+    place.run(flow)
+    client = flow.server.client
+    keys = list(islice(client.scan_iter(b"*:user*"), _SAMPLED))
+    length = sum(int(client.strlen(key)) for key in keys) / len(keys)
+    return max(8, round(length * int(client.dbsize()) / flow.server.calls("append")))
+
+
+def _ours(flow: Flow, place: Place, one: Place | None) -> Sample:
+    sample = measured(flow, place, one)
+    rows_appended = flow.server.calls("append")
+    return Sample(
+        sample.value * rows_appended / place.count, sample.spent, rows_appended, sample.also
+    )
+
+
+def _limit(server: Store, scale: Scale, frame: int) -> Sample:
+    server.empty()
+    work = _by_tool if _tool() else _by_hand
+    meter = Meter({"server": server.pid})
+    spent = meter.measure(partial(work, server, scale, frame))
+    return Sample(scale.events / spent.seconds, spent, scale.events)
+
+
+def _tool() -> str | None:
+    return shutil.which("redis-benchmark")
+
+
+def _by_tool(server: Store, scale: Scale, frame: int) -> None:
+    command = ["redis-benchmark", "-p", str(server.port), "-n", str(scale.events)]
+    command += ["-P", str(_PIPELINED), "-c", "8", "-r", str(scale.entities), "-q"]
+    command += ["APPEND", "{limit}:user__rand_int__", "x" * frame]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _by_hand(server: Store, scale: Scale, frame: int) -> None:
+    value = b"x" * frame
+    commands = [
+        pack(b"APPEND", b"{limit}:user%012d" % (n % scale.entities), value)
+        for n in range(scale.events)
+    ]
+    for at in range(0, len(commands), 10_000):
+        send_all(server, commands[at : at + 10_000])
+
+
+if __name__ == "__main__":
+    alone("limit")
