@@ -6,8 +6,12 @@
     ├── DefinitionError      the definitions are wrong: all their problems, before any event is read
     ├── RequestError         the caller asked for something that cannot be answered
     │   ├── UnknownName      no service, view, stream or entity of that name
-    │   └── BadEntity        a key is missing or of the wrong type
+    │   ├── BadEntity        a key is missing or of the wrong type
+    │   ├── BadFeature       a feature is asked for that is not there
+    │   └── BadContext       the context lacks a value or has one of the wrong type
+    ├── OnDemandFailed       a function of the definitions raised, or gave what it did not promise
     ├── SourceError          a source of events cannot be read
+    ├── Fault                something broke that should not: in this library, or in code of yours
     └── StoreError           the store did not do what was asked
         ├── StoreUnreachable no connection to it
         ├── StoreRefused     it answered with an error (no permission, not ours, not durable)
@@ -61,11 +65,65 @@ class BadEntity(RequestError):
 
     def __init__(self, index: int, problem: str) -> None:
         self.index, self.problem = index, problem
+        self.pointer = f"/entities/{index}"
         super().__init__(f"entities[{index}]: {problem}")
+
+
+class BadFeature(RequestError):
+    """A feature in a request is not there, or stands twice.
+
+    >>> print(BadFeature(0, "there is no feature 'spent'"))
+    features[0]: there is no feature 'spent'
+    """
+
+    def __init__(self, index: int, problem: str) -> None:
+        self.index, self.problem = index, problem
+        self.pointer = f"/features/{index}"
+        super().__init__(f"features[{index}]: {problem}")
+
+
+class BadContext(RequestError):
+    """The context of a request lacks a value or has one of the wrong type.
+
+    Attributes:
+        index: Which of the entities it is for; None for all.
+
+    >>> print(BadContext(2, "'amount' must be float, got str 'x'"))
+    context[2]: 'amount' must be float, got str 'x'
+    """
+
+    def __init__(self, index: int | None, problem: str) -> None:
+        self.index, self.problem = index, problem
+        self.pointer = "/context" if index is None else f"/context/{index}"
+        super().__init__(f"context{'' if index is None else f'[{index}]'}: {problem}")
+
+
+class OnDemandFailed(FeatureStoreError):
+    """A function of the definitions raised, or gave something else than it promised.
+
+    >>> print(OnDemandFailed("ratio", "raised KeyError: 'spent'"))
+    on-demand feature 'ratio' raised KeyError: 'spent'
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(f"on-demand feature {name!r} {problem}")
 
 
 class SourceError(FeatureStoreError):
     """A source of events cannot be opened or read."""
+
+
+class Fault(FeatureStoreError):
+    """A step of the flow broke: in this library, or in code that the definitions bring along."""
+
+    def __init__(self, where: str, error: Exception, at: str) -> None:
+        self.where, self.error = where, error
+        super().__init__(
+            f"{where}: {type(error).__name__}: {error} ({at}); this is a fault in featurestore or "
+            "in your definitions' code, not in the events; none of them was lost, and the position "
+            "in the source has not moved past them: mend it and start the flow again"
+        )
 
 
 class StoreError(FeatureStoreError):

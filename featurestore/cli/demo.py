@@ -13,7 +13,6 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import click
-import redis
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -25,6 +24,7 @@ from featurestore.instants import SECOND, duration_text
 from featurestore.storage.embedded import store_url
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import counts_key
+from featurestore.storage.plain_client import plain_client
 
 EXAMPLE = Path("examples/flights/features.py")
 SERVICE = "delay_risk_v1"
@@ -117,7 +117,7 @@ class Watch:
 
     def count(self) -> None:
         """Look up the stream's counts in the store."""
-        with mapped(self.store), redis.Redis.from_url(self.store) as client:
+        with mapped(self.store), plain_client(self.store) as client:
             found: dict[bytes, bytes] = client.hgetall(counts_key("departures"))
         self.counts = {name.decode(): int(count) for name, count in found.items()}
         self.applied = self.counts.get("applied", 0)

@@ -1,7 +1,7 @@
 """``featurestore get``: one vector."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -9,7 +9,8 @@ from featurestore.cli.options import definitions, redis_option
 from featurestore.client import Client
 from featurestore.definitions.catalog import load
 from featurestore.definitions.contract import Kind
-from featurestore.errors import BadEntity
+from featurestore.definitions.on_demand import Declared
+from featurestore.errors import BadContext, BadEntity
 from featurestore.instants import parse_instant
 from featurestore.serving.key_values import parsed
 from featurestore.storage.embedded import store_url
@@ -20,9 +21,18 @@ from featurestore.storage.embedded import store_url
 @click.argument("service")
 @click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
 @click.option("--as-of", metavar="T", help="The moment to look back from, as 2026-01-31T12:00:00Z.")
+@click.option("--features", metavar="NAME,…", help="The features wanted, in the order wanted.")
+@click.option("--context", multiple=True, metavar="KEY=VALUE", help="What on-demand features need.")
 @redis_option
 def get(
-    definitions: str, service: str, keys: Sequence[str], *, as_of: str | None, redis: str | None
+    definitions: str,
+    service: str,
+    keys: Sequence[str],
+    *,
+    as_of: str | None,
+    features: str | None,
+    context: Sequence[str],
+    redis: str | None,
 ) -> None:
     """Print the vector of one entity as JSON.
 
@@ -31,11 +41,13 @@ def get(
       featurestore get features.py fraud_v1 user_id=u1 merchant_id=m9
     """  # noqa: D301 - click's mark for a paragraph to leave as it is
     catalog = load(definitions)
-    kinds = catalog.service(service).keys
-    entity = key_values(keys, kinds)
+    asked = catalog.service(service)
+    entity = key_values(keys, asked.keys)
+    brought = context_values(context, asked.context)
     now_us = instant(as_of)
+    wanted = features.split(",") if features is not None else None
     with store_url(redis) as url, Client(catalog, url) as client:
-        vector = client.get(service, entity, as_of=now_us)
+        vector = client.get(service, entity, as_of=now_us, features=wanted, context=brought)
     click.echo(json.dumps(vector, ensure_ascii=False))
 
 
@@ -47,15 +59,36 @@ def key_values(pairs: Sequence[str], kinds: dict[str, Kind]) -> dict[str, object
     """
     values: dict[str, object] = {}
     for pair in pairs:
-        key, separator, text = pair.partition("=")
-        if not separator:
-            msg = f"{pair!r} must be KEY=VALUE, as in user_id=u1"
-            raise click.BadParameter(msg, param_hint="KEY=VALUE")
+        key, text = _pair(pair, "KEY=VALUE", "user_id=u1")
         try:
             values[key] = parsed(text, kinds[key]) if key in kinds else text
         except ValueError as error:
             raise BadEntity(0, f"key {key!r} {error}") from error
     return values
+
+
+def context_values(pairs: Sequence[str], known: Mapping[str, Declared]) -> dict[str, object] | None:
+    """Return a context given as KEY=VALUE by name; None without any.
+
+    Raises:
+        BadContext: A value is not of the kind declared.
+    """
+    values: dict[str, object] = {}
+    for pair in pairs:
+        name, text = _pair(pair, "--context", "amount=12.5")
+        try:
+            values[name] = parsed(text, known[name].kind) if name in known else text
+        except ValueError as error:
+            raise BadContext(None, f"{name!r} {error}") from error
+    return values or None
+
+
+def _pair(pair: str, where: str, example: str) -> tuple[str, str]:
+    name, separator, text = pair.partition("=")
+    if not separator:
+        msg = f"{pair!r} must be KEY=VALUE, as in {example}"
+        raise click.BadParameter(msg, param_hint=where)
+    return name, text
 
 
 def instant(text: str | None) -> int | None:

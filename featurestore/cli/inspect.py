@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from featurestore.aggregation.accumulators import StateField
+from featurestore.aggregation.accumulators import StateField, Wire
 from featurestore.aggregation.arrays import Ragged, missing
 from featurestore.aggregation.entity_keys import encode_key
 from featurestore.aggregation.frames import decode
-from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.layout import AT, Layout
 from featurestore.aggregation.records import Records
 from featurestore.cli.get import key_values
 from featurestore.cli.options import definitions, redis_option
@@ -23,7 +23,7 @@ from featurestore.storage.embedded import store_url
 from featurestore.storage.keys import row_key, view_tag
 from featurestore.storage.rows import Rows
 
-_INSTANTS = ("at", "first", "last")
+_INSTANTS = (AT, "first", "last")
 
 
 @click.command()
@@ -71,8 +71,9 @@ def _refuse_other_keys(values: Mapping[str, object], view: FeatureView) -> None:
 
 def _table(title: str, fields: Sequence[StateField], records: Records) -> Table:
     table = Table(title=f"{len(records)} {title}", title_justify="left")
+    fields = [field for field in fields if field.wire is not Wire.SIZES]
     for field in fields:
-        table.add_column(field.name, overflow="fold")
+        table.add_column(field.name.removeprefix("@"), overflow="fold")
     columns = [_cells(field, records) for field in fields]
     for row in zip(*columns, strict=True):
         table.add_row(*map(escape, row))
@@ -83,6 +84,8 @@ def _cells(field: StateField, records: Records) -> list[str]:
     column = records.state[field.name]
     if isinstance(column, Ragged):
         return [f"{length} values" for length in column.lengths.tolist()]
+    if field.wire is Wire.BYTES:
+        return [f"{len(value)} bytes" for value in column.tolist()]
     absent, plain = missing(column).tolist(), column.tolist()
     return [
         "-" if none else _cell(field, value, records)

@@ -46,6 +46,13 @@ from featurestore.storage.embedded import store_url
     help="How many rejected events of each stream are kept; how many were let go is counted.",
 )
 @click.option(
+    "--events-kept",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many events of each stream sent over HTTP are kept once they are committed.",
+)
+@click.option(
     "--state",
     default=".featurestore",
     show_default=True,
@@ -67,6 +74,7 @@ def run(
     durability: str,
     retry_for: str,
     dead_letters_kept: int,
+    events_kept: int,
     state: Path,
     rebuild: bool,
     redis: str | None,
@@ -97,6 +105,7 @@ def run(
             Durability(durability),
             patience_s=_seconds(retry_for),
             letters_kept=dead_letters_kept,
+            events_kept=events_kept,
             state=state,
             rebuild=rebuild,
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import FEATURES, Command
 
 
 def test_it_shows_streams_views_features_and_services(
@@ -26,6 +26,18 @@ def test_it_shows_streams_views_features_and_services(
         "good: 1 stream, 1 view, 6 features, 1 service",
     ]
     assert not (tmp_path / ".featurestore").exists(), "it opened a store"
+
+
+def test_it_names_windows_that_start_at_an_event(featurestore: Command, tmp_path: Path) -> None:
+    windows = '[session("30m"), last_n_events(10, offset="1d")]'
+    text = FEATURES.replace('["1h", "24h"],\n    offset="7d"', f"{windows},\n    offset=None")
+    text = text.replace("column, count", "column, count, last_n_events, session")
+    path = tmp_path / "features.py"
+    path.write_text(text.replace('"spent_1h", "payments_24h"', '"spent_session_30m"'))
+    done = featurestore("check", str(path))
+    assert (done.code, done.err) == (0, "")
+    assert "over session_30m, last_10_1d_ago, where (amount > 0)" in done.out
+    assert "└── spending: spent_session_30m" in done.out
 
 
 def test_the_example_is_good(featurestore: Command) -> None:
