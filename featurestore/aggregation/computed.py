@@ -40,6 +40,10 @@ class Computed:
         """Whether it is 0, not missing, where there are no events."""
         return self.measure.rule.counts
 
+    def everything(self) -> "list[Computed]":
+        """Return the measure and all it is computed from."""
+        return [self, *(each for part in self.parts for each in part.everything())]
+
     @property
     def zero(self) -> int | float | None:
         """What it is where there are no events."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from featurestore.aggregation.arrays import NULL, Ints, Ragged, Values, empty_like, missing
+from featurestore.aggregation.arrays import Ints, Ragged, Values, empty_like, missing
 from featurestore.aggregation.computed import Cells, Computed, Map, Result
 from featurestore.aggregation.kernels import KERNELS
+from featurestore.aggregation.series import Item, Series, Value
 from featurestore.definitions.contract import Kind
 from featurestore.instants import day_text, instant_text
 
-Item = int | float | bool | str
-Value = Item | list[Item] | dict[str, int] | None
 Shape = tuple[int, int]  # windows, rows
 
 
@@ -24,10 +23,10 @@ def result_of(of: Computed, cells: Cells) -> Result:
     return KERNELS[of.measure.aggregation].result(of, cells, parts)
 
 
-def written(
+def series_of(
     result: Result, of: Computed, places: Ints, shape: Shape, words: Sequence[bytes]
-) -> list[list[Value]]:
-    """Return a measure's values as Python has them: for each window one for each row.
+) -> list[Series]:
+    """Return a measure's values, window by window.
 
     Args:
         result: The values of some cells.
@@ -37,40 +36,23 @@ def written(
         words: What the codes of texts stand for.
     """
     if isinstance(result, np.ndarray):
-        columns = spread(result, of.kind, places, shape, words)
+        whole = spread(result, places, shape)
         if of.counts:
-            return [[of.zero if v is None else v for v in column] for column in columns]
-        return columns
+            whole[missing(whole)] = of.zero
+        return [Series(values, of.kind, words) for values in whole]
     assert of.items is not None
     if isinstance(result, Map):
-        return _placed(_maps(result, of.items, words), places, shape)
-    return _placed(_lists(result, of.items, words), places, shape)
+        values = _maps(result, of.items, words)
+    else:
+        values = _lists(result, of.items, words)
+    return [Series(of_window, of.kind) for of_window in _placed(values, places, shape)]
 
 
-def spread(
-    values: Values, kind: Kind, places: Ints, shape: Shape, words: Sequence[bytes] = ()
-) -> list[list[Value]]:
-    """Return the values of some cells as Python has them, None in all others."""
+def spread(values: Values, places: Ints, shape: Shape) -> Values:
+    """Return the values of some cells, window by window, missing in all others."""
     whole = empty_like(values, shape[0] * shape[1])
     whole[places] = values
-    absent = missing(whole).reshape(shape)
-    plain = _of_kind(whole.reshape(shape), kind, words)
-    if absent.any():
-        for window, row in np.argwhere(absent).tolist():
-            plain[window][row] = None
-    return plain
-
-
-def _of_kind(values: Values, kind: Kind, words: Sequence[bytes]) -> list[list[Value]]:
-    if kind is Kind.TEXT:
-        texts = [*(word.decode() for word in words), None]
-        places = np.where(values == NULL, len(words), values).astype(np.int64)
-        return [[texts[place] for place in row] for row in places.tolist()]
-    if kind is Kind.BOOL:
-        truths: list[list[Value]] = (values != 0).tolist()
-        return truths
-    numbers: list[list[Value]] = values.tolist()
-    return numbers
+    return whole.reshape(shape)
 
 
 def _placed(values: Sequence[Value], places: Ints, shape: Shape) -> list[list[Value]]:

@@ -12,7 +12,7 @@ from typing import cast
 
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.short_rows import Read, ShortRows
-from featurestore.aggregation.windows import Value, read
+from featurestore.aggregation.windows import Reading, Value
 from featurestore.definitions.served import Served
 from featurestore.definitions.view import FeatureView
 from featurestore.definitions.window import Window, parse_window
@@ -85,6 +85,11 @@ class Part:
         """What reads short rows."""
         return ShortRows(self.layout, self.outputs)
 
+    @cached_property
+    def many(self) -> Reading:
+        """What reads many rows, and long ones."""
+        return Reading(self.layout, self.outputs)
+
     def read(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
         """Return what each row holds, by whichever way is faster."""
         if len(rows) >= MANY_ROWS:
@@ -99,10 +104,10 @@ class Part:
         return cast("list[Read]", reads)
 
     def _arrays(self, rows: Sequence[bytes | None], now_us: int) -> list[Read]:
-        answer = read(self.layout, rows, now_us)
-        values = zip(*(answer.columns[output] for output in self.outputs), strict=True)
-        times = zip(*(answer.event_us[output] for output in self.outputs), strict=True)
-        return [(list(v), list(t)) for v, t in zip(values, times, strict=True)]
+        columns, times = self.many.read(rows, now_us)
+        values = zip(*(column.plain() for column in columns), strict=True)
+        newest = zip(*(time.plain() for time in times), strict=True)
+        return [(list(v), list(t)) for v, t in zip(values, newest, strict=True)]
 
 
 class _Aged(Layout):
