@@ -40,19 +40,17 @@ def arrow_stream(
     """
     fields: list[Any] = []
     columns: list[Any] = []
-    for name, kind, values in zip(
-        features, vectors.shape.kinds, _transposed(vectors.filled), strict=True
-    ):
-        columns.append(_column(values, kind))
+    for name, series in zip(features, vectors.series, strict=True):
+        columns.append(series.arrow())
         fields.append(pa.field(name, columns[-1].type))
     if "statuses" in include:
         for name, statuses in zip(features, _transposed(vectors.statuses), strict=True):
             fields.append(pa.field(f"{name}__status", _STATUS))
             columns.append(_statuses(statuses))
     if "event_times" in include:
-        for name, times in zip(features, _transposed(vectors.event_times), strict=True):
+        for name, times in zip(features, vectors.reads.newest(len(features)), strict=True):
             fields.append(pa.field(f"{name}__event_time", _INSTANT))
-            columns.append(_column(times, Kind.DATETIME))
+            columns.append(times.arrow())
     metadata: dict[bytes | str, bytes | str] = {"service": service, "as_of": as_of}
     metadata |= {f"clock.{stream}": instant_text(at) for stream, at in vectors.clocks.items()}
     schema = pa.schema(fields, metadata=metadata)
@@ -64,16 +62,6 @@ def arrow_stream(
 
 def _transposed(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
-
-
-def _column(values: Sequence[Any], kind: Kind) -> Any:
-    if kind in (Kind.DATETIME, Kind.DATE):  # they come as numbers
-        width = pa.int64() if kind is Kind.DATETIME else pa.int32()
-        return pa.array(values, width).cast(ARROW_TYPES[kind])
-    if kind is Kind.MAP:
-        pairs = [None if value is None else list(value.items()) for value in values]
-        return pa.array(pairs, pa.map_(pa.string(), pa.int64()))
-    return pa.array(values, ARROW_TYPES.get(kind))  # a list has the type of its items
 
 
 def _statuses(statuses: Sequence[str]) -> Any:

@@ -163,7 +163,7 @@ class Lookups:
             self._metrics.count("store_errors", 1)
             return problem_of(found, instance)
         try:
-            vectors = lookup.question.answer(found)
+            vectors = lookup.question.answer(found, as_columns=lookup.arrow)
             answer = _arrow(lookup, vectors) if lookup.arrow else _json(lookup, vectors)
         except OnDemandFailed as error:
             _log.exception("a look-up of %s failed", instance)

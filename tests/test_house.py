@@ -34,11 +34,14 @@ LINES = 400
 
 
 def files() -> list[Path]:
-    """Name every file of the project; what tools leave behind is in folders with a dot."""
+    """Name every file of the project but what tools and compilers leave behind."""
     found = []
     for folder, names, here in os.walk(ROOT):
-        names[:] = [n for n in names if n == ".ci" or not n.startswith((".", "__pycache__"))]
-        found += [Path(folder, name) for name in here]
+        names[:] = [
+            n for n in names if n == ".ci" or not n.startswith((".", "__pycache__", "build"))
+        ]
+        names[:] = [n for n in names if not n.endswith(".egg-info")]
+        found += [Path(folder, name) for name in here if not name.endswith(".so")]
     return found
 
 

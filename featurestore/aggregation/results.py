@@ -38,7 +38,7 @@ def series_of(
     if isinstance(result, np.ndarray):
         whole = spread(result, places, shape)
         if of.counts:
-            whole[missing(whole)] = of.zero
+            whole = np.where(missing(whole), of.zero or 0, whole)
         return [Series(values, of.kind, words) for values in whole]
     assert of.items is not None
     if isinstance(result, Map):

@@ -76,7 +76,7 @@ class Series:
             return texts.take(pa.array(_places(values, len(self.words))))
         if kind is Kind.FLOAT:
             return pa.array(values, from_pandas=True)
-        numbers = pa.array(values, mask=missing(values))
+        numbers: Any = pa.array(values, mask=missing(values))
         if kind is Kind.DATE:
             numbers = numbers.cast(pa.int32())
         return numbers.cast(ARROW_TYPES[kind])

@@ -6,16 +6,15 @@ from traceback import extract_tb
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from featurestore.aggregation.windows import Value
+from featurestore.aggregation.series import Series, Value
+from featurestore.definitions.contract import Kind
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.served import Served
 from featurestore.definitions.service import Computed, Place
 from featurestore.errors import OnDemandFailed, has, hint
 from featurestore.serving.arrays import array_of, values_of
 from featurestore.serving.context import Context
-
-Columns = Sequence[Sequence[Any]]
-Times = Sequence[int | None]
+from featurestore.serving.reads import ColumnWise, Reads
 
 
 class _Call(NamedTuple):
@@ -58,36 +57,35 @@ class Computing:
         functions = {id(p.by): p.by for p in places if isinstance(p, Computed)}
         return cls(read, kept, [_call(each, places, known) for each in functions.values()])
 
-    def vectors(
-        self, raw: Sequence[Sequence[Value]], times: Sequence[Times], context: Context
-    ) -> tuple[list[list[Value]], list[list[int | None]]]:
+    def vectors(self, reads: Reads, context: Context) -> Reads:
         """Return the vectors and the event times behind their values.
 
         Args:
-            raw: What was read, entity by entity.
-            times: The event times behind that.
+            reads: What was read.
             context: What the functions are given, the moment of the request included.
 
         Raises:
             OnDemandFailed: A function raised, or gave something else than it promised.
         """
-        values: Columns = list(zip(*raw, strict=True)) or [()] * len(self.read)
-        moments: Columns = list(zip(*times, strict=True)) or [()] * len(self.read)
-        found: dict[int, Sequence[Any]] = {to: values[place] for place, to in self.kept}
-        newest: dict[int, Sequence[Any]] = {to: moments[place] for place, to in self.kept}
+        series = reads.series([served.kind for served in self.read])
+        times = reads.newest(len(self.read))
+        found = {to: series[place] for place, to in self.kept}
+        newest = {to: times[place] for place, to in self.kept}
         count = len(context[NOW])
         for call in self.calls:
-            found |= self._computed(call, values, context, count)
-            behind = _newest([moments[place] for place in call.inputs.values()], count)
-            newest |= dict.fromkeys(call.outputs.values(), behind)
-        return _by_entity(found), _by_entity(newest)
+            found |= self._computed(call, series, context, count)
+            behind = _newest([times[place].plain() for place in call.inputs.values()], count)
+            newest |= dict.fromkeys(call.outputs.values(), Series(behind, Kind.DATETIME))
+        columns = [found[place] for place in range(len(found))]
+        moments = [newest[place] for place in range(len(newest))]
+        return ColumnWise(columns, moments)
 
     def _computed(
-        self, call: _Call, values: Columns, context: Context, count: int
-    ) -> dict[int, list[Value]]:
+        self, call: _Call, series: Sequence[Series], context: Context, count: int
+    ) -> dict[int, Series]:
         function = call.function
         features = {
-            name: array_of(values[place], self.read[place].kind)
+            name: array_of(series[place].plain(), self.read[place].kind)
             for name, place in call.inputs.items()
         }
         known = {*function.declared, NOW}
@@ -96,7 +94,8 @@ class Computing:
             given = function(_Named(features), _Named(mine))
         _check_names(function, given)
         return {
-            to: _checked(function, name, given[name], count) for name, to in call.outputs.items()
+            to: Series(_checked(function, name, given[name], count), function.kinds[name])
+            for name, to in call.outputs.items()
         }
 
 
@@ -116,18 +115,12 @@ def _call(
     return _Call(function, {s.name: known[place_key(s)] for s in function.needs}, outputs)
 
 
-def _newest(moments: Columns, count: int) -> list[int | None]:
+def _newest(moments: Sequence[Sequence[Any]], count: int) -> list[Value]:
     """Return for each entity the newest of the event times behind a function's inputs."""
     if not moments:
         return [None] * count
     each = zip(*moments, strict=True)
     return [max((at for at in mine if at is not None), default=None) for mine in each]
-
-
-def _by_entity(columns: Mapping[int, Sequence[Any]]) -> list[list[Any]]:
-    return [
-        list(row) for row in zip(*(columns[place] for place in range(len(columns))), strict=True)
-    ]
 
 
 def _check_names(function: OnDemand, given: object) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from featurestore.aggregation.entity_keys import encode_key
 from featurestore.aggregation.short_rows import Read
@@ -16,10 +16,12 @@ from featurestore.serving.computing import Computing, place_key
 from featurestore.serving.context import Context
 from featurestore.serving.key_values import canonical
 from featurestore.serving.part import Part
+from featurestore.serving.reads import ColumnWise, Reads, RowWise
 from featurestore.serving.vector import NO_VIEW, Shape, Vectors
 from featurestore.storage.keys import counts_key, row_key
 
 Item = TypeVar("Item")
+Stale = Sequence[Sequence[bool]]
 
 CHOICES_KEPT = 256
 NO_CLOCKS: Mapping[str, int] = {}
@@ -116,8 +118,36 @@ class Plan:
         Raises:
             BadEntity: A key is missing or of the wrong type.
 
-        Cost: about 1 µs per row.
+        Cost: 0.4 µs per row where entities have one key of text, else 3 µs.
         """
+        return self._plain_keys(entities) or self._checked_keys(entities)
+
+    def _plain_keys(self, entities: Sequence[Mapping[str, object]]) -> list[bytes]:
+        """Return the rows of entities of one key of text each; nothing where one is another."""
+        key = self._text_key
+        try:
+            texts = [entity[key] for entity in entities] if key is not None else []
+        except KeyError:
+            return []
+        if {*map(type, texts)} != {str}:
+            return []
+        try:
+            names = [text.encode() for text in cast("list[str]", texts)]
+        except UnicodeEncodeError:
+            return []
+        if len(self._parts) == 1:
+            tags = self._parts[0].tags
+            return [row_key(tags, name) for name in names]
+        return [row_key(part.tags, name) for name in names for part in self._parts]
+
+    @cached_property
+    def _text_key(self) -> str | None:
+        """The key, where each entity has but one and it is text."""
+        (key, *others) = self.keys or [None]
+        plain = key is not None and not others and self.keys[key] is Kind.TEXT
+        return key if plain else None
+
+    def _checked_keys(self, entities: Sequence[Mapping[str, object]]) -> list[bytes]:
         found = []
         for index, entity in enumerate(entities):
             values = self._key_values(index, entity)
@@ -138,6 +168,8 @@ class Plan:
         now_us: int,
         clocks: Mapping[str, int] = NO_CLOCKS,
         context: Context | None = None,
+        *,
+        as_columns: bool = False,
     ) -> Vectors:
         """Return the vectors as of a moment.
 
@@ -146,43 +178,63 @@ class Plan:
             now_us: The moment, in microseconds UTC.
             clocks: The moment for views with an event clock, by stream.
             context: What on-demand functions are given; must be there if any is called.
+            as_columns: Whether they are wanted column by column.
 
         Raises:
             OnDemandFailed: A function raised, or gave something else than it promised.
 
-        Cost: 10-20 µs for one entity of one short row; some 100 µs and 5 µs per row for many.
+        Cost: some 5 µs for one entity; 1-5 µs per row more where `cutting` reads it, 20 µs for a
+        short one where it does not, and 5 µs where there are many.
         """
-        step = len(self._parts)
-        if clocks:
-            pairs = zip(self._parts, self._moments(now_us, clocks), strict=True)
-            reads = [part.read(rows[n::step], at) for n, (part, at) in enumerate(pairs)]
+        if as_columns or len(rows) >= self._many_rows:
+            reads, stale = self._column_wise(rows, self._moments(now_us, clocks))
+        elif self._is_simple:
+            read = self._parts[0].read(rows, now_us)
+            reads, stale = RowWise([v for v, _ in read], [t for _, t in read]), ()
         else:
-            reads = [part.read(rows[n::step], now_us) for n, part in enumerate(self._parts)]
-        stale = self._judge(rows, reads) if self._ages else ()
-        if step == 1 and self._order is None:
-            raw = [values for values, _ in reads[0]]
-            times = [times for _, times in reads[0]]
-        else:
-            entities = list(zip(*reads, strict=True))
-            raw = [self._vector([values for values, _ in entity]) for entity in entities]
-            times = [self._vector([times for _, times in entity]) for entity in entities]
-        found = [row is not None for row in rows]
-        here = [found[at : at + step] for at in range(0, len(found), step or 1)]
+            reads, stale = self._row_wise(rows, self._moments(now_us, clocks))
         if context is not None:
-            raw, times = self._computing.vectors(raw, times, context)
-            here = here or [[] for _ in raw]
-        return Vectors(self.shape, raw, times, here, stale, clocks)
+            reads = self._computing.vectors(reads, context)
+        return Vectors(self.shape, reads, rows, stale, clocks)
 
     def _moments(self, now_us: int, clocks: Mapping[str, int]) -> list[int]:
         """Return what `now` is, view by view."""
+        if not clocks:
+            return [now_us] * len(self._parts)
         return [
             clocks.get(part.view.stream.name, now_us) if part.follows else now_us
             for part in self._parts
         ]
 
-    def _judge(
-        self, rows: Sequence[bytes | None], reads: list[list[Read]]
-    ) -> Sequence[tuple[bool, ...]]:
+    def _row_wise(
+        self, rows: Sequence[bytes | None], moments: Sequence[int]
+    ) -> tuple[Reads, Stale]:
+        step = len(self._parts)
+        pairs = enumerate(zip(self._parts, moments, strict=True))
+        reads = [part.read(rows[n::step], at) for n, (part, at) in pairs]
+        stale = self._judge(rows, reads) if self._ages else ()
+        entities = list(zip(*reads, strict=True))
+        values = [self._vector([values for values, _ in entity]) for entity in entities]
+        return RowWise(values, [self._vector([t for _, t in entity]) for entity in entities]), stale
+
+    def _column_wise(
+        self, rows: Sequence[bytes | None], moments: Sequence[int]
+    ) -> tuple[Reads, Stale]:
+        step, stale = len(self._parts), []
+        values, times = [], []
+        for number, (part, at) in enumerate(zip(self._parts, moments, strict=True)):
+            mine = rows[number::step]
+            columns, newest = part.columns(mine, at)
+            old = [False] * len(mine)
+            if part.ages:
+                columns, newest, old = part.fresh_columns(mine, columns, newest)
+            values.append(columns)
+            times.append(newest)
+            stale.append(old)
+        reads = ColumnWise(self._vector(values), self._vector(times))
+        return reads, stale if self._ages else ()
+
+    def _judge(self, rows: Sequence[bytes | None], reads: list[list[Read]]) -> Stale:
         """Take the values of stale rows out of what was read; tell which those are."""
         step, stale = len(self._parts), []
         for number, part in enumerate(self._parts):
@@ -191,7 +243,17 @@ class Plan:
             else:
                 old = [False] * len(reads[number])
             stale.append(old)
-        return list(zip(*stale, strict=True))
+        return stale
+
+    @cached_property
+    def _is_simple(self) -> bool:
+        """Whether one view gives the vector as it stands; most services are so."""
+        return len(self._parts) == 1 and self._order is None and self.is_plain and not self._ages
+
+    @cached_property
+    def _many_rows(self) -> int:
+        """From how many rows on they are read column by column, whatever is asked for."""
+        return min((part.many_rows for part in self._parts), default=1) * len(self._parts)
 
     @cached_property
     def _ages(self) -> bool:

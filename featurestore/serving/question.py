@@ -25,19 +25,21 @@ class Question(NamedTuple):
     now_us: int
     context: Context | None
 
-    def answer(self, found: Sequence[bytes | None]) -> Vectors:
+    def answer(self, found: Sequence[bytes | None], *, as_columns: bool = False) -> Vectors:
         """Return the vectors.
 
         Args:
             found: What was found under `keys`, then what `clocks` said.
+            as_columns: Whether the vectors are wanted column by column.
 
         Raises:
             OnDemandFailed: A function raised, or gave something else than it promised.
         """
         plan, end = self.plan, len(self.keys)
         if plan.is_plain:
-            return plan.answer(found, self.now_us)
-        return plan.answer(found[:end], self.now_us, self._moments(found[end:]), self.context)
+            return plan.answer(found, self.now_us, as_columns=as_columns)
+        moments = self._moments(found[end:])
+        return plan.answer(found[:end], self.now_us, moments, self.context, as_columns=as_columns)
 
     def _moments(self, newest: Sequence[bytes | None]) -> dict[str, int]:
         """Return what `now` is for each stream with an event clock.

@@ -6,9 +6,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple, cast
 
-from featurestore.aggregation.windows import Value
+from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
 from featurestore.instants import day_text, instant_text
+from featurestore.serving.reads import Reads
 
 
 class Status(StrEnum):
@@ -58,20 +59,34 @@ class Vectors(NamedTuple):
 
     Attributes:
         shape: What their places hold.
-        raw: What was computed; instants in microseconds UTC, dates in days since 1970.
-        event_times: For each value the time of the newest event behind it in µs UTC, or None.
-        found: For each entity whether its row is there, view by view.
-        stale: For each entity whether its newest event is too old, view by view; empty where no
+        reads: What was computed.
+        rows: What was found of each entity, view by view: None where nothing was.
+        stale: For each view whether the newest event of each entity is too old; empty where no
             view has a maximum age.
         clocks: The moment that views with an event clock were read at, by stream.
     """
 
     shape: Shape
-    raw: Sequence[list[Value]]
-    event_times: Sequence[list[int | None]]
-    found: Sequence[Sequence[bool]]
+    reads: Reads
+    rows: Sequence[bytes | None]
     stale: Sequence[Sequence[bool]] = ()
     clocks: Mapping[str, int] = {}
+
+    @property
+    def raw(self) -> Sequence[list[Value]]:
+        """What was computed; instants in microseconds UTC, dates in days since 1970."""
+        return self.reads.values
+
+    @property
+    def event_times(self) -> Sequence[list[int | None]]:
+        """For each value the time of the newest event behind it in µs UTC, or None."""
+        return self.reads.times
+
+    @property
+    def series(self) -> Sequence[Series]:
+        """What was computed, place by place, with the service's defaults for nulls."""
+        series, fills = self.reads.series(self.shape.kinds), self.shape.fills
+        return [s.filled(fill) for s, fill in zip(series, fills, strict=True)] if fills else series
 
     @property
     def filled(self) -> Sequence[list[Value]]:
@@ -89,19 +104,20 @@ class Vectors(NamedTuple):
     def statuses(self) -> list[list[str]]:
         """What is behind each value, one list per entity."""
         views = self.shape.views
-        absent = [
-            [*(_absence(*row) for row in zip(*rows, strict=True)), None]  # None for `NO_VIEW`
-            for rows in self._rows
-        ]
+        absent = [[*map(_absence, *row), None] for row in self._rows]  # None for `NO_VIEW`
         return [
             [why[view] or _status(value) for value, view in zip(vector, views, strict=True)]
             for vector, why in zip(self.raw, absent, strict=True)
         ]
 
     @property
-    def _rows(self) -> Iterator[tuple[Sequence[bool], Sequence[bool]]]:
-        """For each entity which rows are there, and which are stale."""
-        return zip(self.found, self.stale or [[False] * len(f) for f in self.found], strict=True)
+    def _rows(self) -> Iterator[tuple[Sequence[bytes | None], Sequence[bool]]]:
+        """For each entity what was found, and which of it is stale, view by view."""
+        count = len(self.raw)
+        step = len(self.rows) // (count or 1)
+        stale = zip(*self.stale, strict=True) if self.stale else [(False,) * step] * count
+        found = (self.rows[at * step : (at + 1) * step] for at in range(count))
+        return zip(found, stale, strict=True)
 
 
 def _filled(vector: Sequence[Value], fills: Sequence[Value]) -> list[Value]:
@@ -116,8 +132,8 @@ def _written(vector: list[Value], texts: Sequence[tuple[int, Callable[[int], str
     return written
 
 
-def _absence(found: bool, stale: bool) -> str | None:  # noqa: FBT001 - columns, row by row
-    if not found:
+def _absence(row: bytes | None, stale: bool) -> str | None:  # noqa: FBT001 - columns, row by row
+    if row is None:
         return Status.NOT_FOUND.value
     return Status.OUTSIDE_MAX_AGE.value if stale else None
 

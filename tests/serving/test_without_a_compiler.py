@@ -1,0 +1,50 @@
+"""Where nothing was compiled, answers are the same: from arrays and from Python alone."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from featurestore import FeatureService
+from featurestore.aggregation import cutting
+from featurestore.serving.part import MANY_ROWS
+from featurestore.serving.question import ask
+from featurestore.serving.vector import Vectors
+from tests.serving.shop import NOW_US, Shop, shops, view
+
+MINUTE = timedelta(minutes=1)
+
+
+SERVICES = {
+    "one view": lambda: FeatureService("s", features=[view()]),
+    "two, one ages": lambda: FeatureService("s", features=[view(max_age="2h"), shops()]),
+    "other order": lambda: FeatureService("s", features=[shops(), view().select("seen_1h")]),
+    "defaults": lambda: FeatureService("s", features=[view()], defaults={"spent_1h": -1.0}),
+}
+
+
+def answered(name: str, count: int, *, as_columns: bool) -> tuple[Any, ...]:
+    shop = Shop(SERVICES[name]())
+    for number in range(0, 20, 3):
+        for ago in range(number + 1):
+            shop.pay(f"u{number}", number, 0.1 * number + ago, 17 * ago * MINUTE)
+    entities = [{"user_id": f"u{n % 25}", "shop": n % 25} for n in range(count)]
+    question = ask(shop.plan, entities, now_us=NOW_US)
+    rows = [shop.rows.get(key) for key in (*question.keys, *question.clocks)]
+    return seen(question.answer(rows, as_columns=as_columns))
+
+
+def seen(vectors: Vectors) -> tuple[Any, ...]:
+    arrow = [series.arrow().to_pylist() for series in vectors.series]
+    return (vectors.values, vectors.statuses, vectors.event_times, vectors.stale, arrow)
+
+
+@pytest.mark.parametrize("count", [1, 25, MANY_ROWS + 1])
+@pytest.mark.parametrize("name", SERVICES)
+def test_answers_are_the_same(name: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = [answered(name, count, as_columns=each) for each in (False, True)]
+    monkeypatch.setattr(cutting, "IS_COMPILED", False)
+    alone = [answered(name, count, as_columns=each) for each in (False, True)]
+    assert compiled == alone
+    assert compiled[0] == compiled[1]
+    assert any(value for vector in alone[0][0] for value in vector)
