@@ -26,6 +26,7 @@ CLAIMS = [
     "freshness",
     "memory",
     "serving",
+    "tail",
     "arrow",
     "in_process",
     "serving_growth",

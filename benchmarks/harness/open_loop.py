@@ -1,0 +1,120 @@
+"""An open-loop HTTP load: requests at moments drawn beforehand, whether or not others are answered.
+
+A closed loop waits for an answer before it asks again, so a server that stalls is asked less and
+the stall counts once. Here time runs from the moment a request was due, also while it waits for one
+of the connections.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import uvloop
+
+from benchmarks.harness.load import Answered, Asks, request
+
+_TICK = 0.0005  # how exactly moments are kept, s
+
+
+@dataclass
+class _Load:
+    """Requests on their way.
+
+    Attributes:
+        due: When each is to be sent, rising.
+        requests: What is sent, over and over.
+        idle: Connections that wait for something to send.
+        waiting: When those were due for which no connection was idle.
+        took: How long those took that were answered.
+    """
+
+    due: Sequence[float]
+    requests: Sequence[bytes]
+    idle: "deque[_Connection]" = field(default_factory=deque)
+    waiting: deque[float] = field(default_factory=deque)
+    took: list[float] = field(default_factory=list)
+    sent: int = 0
+
+    async def run(self) -> None:
+        """Send all of them, and wait for the last answer."""
+        for at in self.due:
+            if (left := at - time.perf_counter()) > 0:
+                await asyncio.sleep(max(left, _TICK))
+            self.waiting.append(at)
+            self.send()
+        while len(self.took) < len(self.due):  # noqa: ASYNC110 - an event would cost each answer
+            await asyncio.sleep(_TICK)
+
+    def send(self) -> None:
+        """Send what waits, as far as connections are idle."""
+        while self.waiting and self.idle:
+            self.sent += 1
+            body = self.requests[self.sent % len(self.requests)]
+            self.idle.popleft().ask(body, self.waiting.popleft())
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; knows just enough HTTP to see where an answer ends."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load, self._buffer, self._due = load, b"", 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment] # of TCP
+        self._load.idle.append(self)
+
+    def ask(self, request: bytes, due: float) -> None:
+        """Send a request that was due then."""
+        self._due = due
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        headers = self._buffer[:head].lower()
+        length = int(headers.split(b"content-length:")[1].split(b"\r\n")[0])
+        if len(self._buffer) < head + 4 + length:
+            return
+        if not headers.startswith(b"http/1.1 200"):
+            raise RuntimeError(self._buffer.decode())
+        self._load.took.append(time.perf_counter() - self._due)
+        self._buffer = b""
+        self._load.idle.append(self)
+        self._load.send()
+
+
+def open_loop(port: int, asks: Asks, rate: float, connections: int, seconds: float) -> Answered:
+    """Ask for so many seconds, at moments that come at random, so many per second.
+
+    Raises:
+        RuntimeError: An answer was not 200.
+    """
+    requests = [request(asks.path, body, asks.accept) for body in asks.bodies]
+    pauses = np.random.default_rng(11).exponential(1 / rate, int(rate * seconds))
+    took = uvloop.run(_run(port, requests, np.cumsum(pauses), connections))
+    p50, p99 = np.percentile(took, [50, 99]) * 1000
+    return Answered(len(took), len(took) / float(pauses.sum()), float(p50), float(p99))
+
+
+async def _run(
+    port: int, requests: Sequence[bytes], after: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    connections: int,
+) -> list[float]:  # fmt: skip
+    failures: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context.get("exception")))
+    load = _Load([], requests)
+    for _ in range(connections):
+        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
+    load.due = (time.perf_counter() + after).tolist()
+    task = loop.create_task(load.run())
+    while not task.done():
+        await asyncio.wait([task], timeout=0.1)
+        if failures:
+            raise RuntimeError(str(failures[0]))
+    return load.took

@@ -1,0 +1,50 @@
+"""The slowest of a hundred look-ups, at 70 % of the most that are answered."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from benchmarks.harness.alone import alone
+from benchmarks.harness.api import filled, lookups, ours
+from benchmarks.harness.claim import Row, Sample
+from benchmarks.harness.load import Answered, closed_loop, warm_up
+from benchmarks.harness.machine import Meter
+from benchmarks.harness.open_loop import open_loop
+from benchmarks.harness.scale import Scale
+from benchmarks.serving import AGGREGATIONS, WINDOWS
+
+SHARE = 0.7
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure it: one entity, fifty features."""
+    connections, samples, most = max(scale.connections), [], []
+    with (
+        filled(scale, aggregations=AGGREGATIONS, windows=WINDOWS) as (server, definitions),
+        ours(server, definitions) as api,
+    ):
+        asks = lookups(scale, "fifty", 1)
+        warm_up(api.port, asks, connections, scale.seconds)
+        for _ in range(scale.runs):
+            most.append(closed_loop(api.port, asks, connections, scale.seconds).rate)
+            load = partial(open_loop, api.port, asks, most[-1] * SHARE, connections, scale.seconds)
+            samples.append(_sample(Meter({"api": api.pid, "server": server.pid}), load))
+    yield Row(
+        "tail",
+        f"look-ups, 1 x 50, p99 at {SHARE:.0%} of the maximum",
+        "ms",
+        samples,
+        target="p99 < 3 ms",
+        note=f"open loop, of {sum(most) / len(most):,.0f} requests/s at {connections} connections",
+    )
+
+
+def _sample(meter: Meter, load: Callable[[], Answered]) -> Sample:
+    found: list[Answered] = []
+    spent = meter.measure(lambda: found.append(load()))
+    (answered,) = found
+    also = {"p50 ms": answered.p50, "requests/s": answered.rate}
+    return Sample(answered.p99, spent, answered.count, also)
+
+
+if __name__ == "__main__":
+    alone("tail")
