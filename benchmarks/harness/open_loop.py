@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import uvloop
 
 from benchmarks.harness.load import Answered, Asks, request
+
+Floats = npt.NDArray[np.float64]
 
 _TICK = 0.0005  # how exactly moments are kept, s
 
@@ -29,6 +32,8 @@ class _Load:
         idle: Connections that wait for something to send.
         waiting: When those were due for which no connection was idle.
         took: How long those took that were answered.
+        sent: How many were sent.
+        failed: An answer that was not 200.
     """
 
     due: Sequence[float]
@@ -37,16 +42,23 @@ class _Load:
     waiting: deque[float] = field(default_factory=deque)
     took: list[float] = field(default_factory=list)
     sent: int = 0
+    failed: str | None = None
 
     async def run(self) -> None:
         """Send all of them, and wait for the last answer."""
         for at in self.due:
             if (left := at - time.perf_counter()) > 0:
                 await asyncio.sleep(max(left, _TICK))
+            self._check()
             self.waiting.append(at)
             self.send()
-        while len(self.took) < len(self.due):  # noqa: ASYNC110 - an event would cost each answer
+        while len(self.took) < len(self.due):
+            self._check()
             await asyncio.sleep(_TICK)
+
+    def _check(self) -> None:
+        if self.failed is not None:
+            raise RuntimeError(self.failed)
 
     def send(self) -> None:
         """Send what waits, as far as connections are idle."""
@@ -63,13 +75,13 @@ class _Connection(asyncio.Protocol):
         self._load, self._buffer, self._due = load, b"", 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment] # of TCP
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment] # of TCP
         self._load.idle.append(self)
 
     def ask(self, request: bytes, due: float) -> None:
         """Send a request that was due then."""
         self._due = due
-        self._transport.write(request)
+        self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -81,7 +93,8 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < head + 4 + length:
             return
         if not headers.startswith(b"http/1.1 200"):
-            raise RuntimeError(self._buffer.decode())
+            self._load.failed = self._buffer.decode()
+            return
         self._load.took.append(time.perf_counter() - self._due)
         self._buffer = b""
         self._load.idle.append(self)
@@ -102,19 +115,18 @@ def open_loop(port: int, asks: Asks, rate: float, connections: int, seconds: flo
 
 
 async def _run(
-    port: int, requests: Sequence[bytes], after: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    connections: int,
-) -> list[float]:  # fmt: skip
-    failures: list[object] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: failures.append(context.get("exception")))
-    load = _Load([], requests)
-    for _ in range(connections):
+    port: int, requests: Sequence[bytes], after: Floats, connections: int
+) -> list[float]:
+    load, loop = _Load([], requests), asyncio.get_running_loop()
+    made = [
         await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
     load.due = (time.perf_counter() + after).tolist()
-    task = loop.create_task(load.run())
-    while not task.done():
-        await asyncio.wait([task], timeout=0.1)
-        if failures:
-            raise RuntimeError(str(failures[0]))
+    try:
+        await load.run()
+    finally:
+        for transport, _ in made:
+            transport.abort()
+        await asyncio.sleep(0)  # they close in the loop's next turn
     return load.took
