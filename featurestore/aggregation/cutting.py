@@ -35,7 +35,7 @@ from featurestore.aggregation.kernels import KERNELS
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.window import BY_EVENTS, Window, WindowKind
+from featurestore.definitions.window import BY_EVENTS, WindowKind
 
 try:
     _compiled: Any = import_module("featurestore.aggregation._cutting")
@@ -110,8 +110,8 @@ class Cutting:
     cutter: Any
 
     @classmethod
-    def of(cls, layout: Layout, outputs: Sequence[int]) -> "Cutting | None":
-        """Return what reads some features of a view; None where that is left to Python.
+    def of(cls, layout: Layout, outputs: Sequence[int]) -> "Cutting":
+        """Return what reads some features of a view, for each of which `is_cut` is true.
 
         Args:
             layout: The view's layout.
@@ -120,8 +120,6 @@ class Cutting:
         wanted = [divmod(output, len(layout.windows)) for output in outputs]
         measures = [layout.measures[measure] for measure, _ in wanted]
         windows = list(dict.fromkeys(layout.windows[window] for _, window in wanted))
-        if not _can(layout, measures, windows):
-            return None
         columns, places = _columns(layout, measures)
         made = [
             _Output(windows.index(layout.windows[window]), *_value(measure, places))
@@ -174,14 +172,19 @@ def _typed(words: Ints, value: _Value) -> Values:
     return words.view(np.float64) if value in _FLOATS else words
 
 
-def _can(layout: Layout, measures: Sequence[Computed], windows: Sequence[Window]) -> bool:
-    if not IS_COMPILED or layout.is_signed or any(w.kind in BY_EVENTS for w in windows):
+def is_cut(layout: Layout, output: int) -> bool:
+    """Tell whether a feature of a view can be read by the machine.
+
+    Args:
+        layout: The view's layout.
+        output: Which feature: measure by measure, each over the windows of the layout.
+    """
+    measure, window = divmod(output, len(layout.windows))
+    if not IS_COMPILED or layout.is_signed or layout.windows[window].kind in BY_EVENTS:
         return False
-    return all(
-        measure.measure.aggregation in _AGGREGATIONS
-        and all(_is_readable(of, measure.measure.aggregation) for of in measure.inputs)
-        for measure in measures
-    )
+    of = layout.measures[measure]
+    aggregation = of.measure.aggregation
+    return aggregation in _AGGREGATIONS and all(_is_readable(i, aggregation) for i in of.inputs)
 
 
 def _is_readable(of: Input, aggregation: str) -> bool:

@@ -8,25 +8,18 @@ same ends as every other window: an event exactly as old as allowed is too old.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
 from featurestore.aggregation.arrays import missing
-from featurestore.aggregation.cutting import Cutting
 from featurestore.aggregation.layout import Layout
-from featurestore.aggregation.series import Mask, Series
-from featurestore.aggregation.short_rows import Read, ShortRows
-from featurestore.aggregation.windows import Reading, Value
+from featurestore.aggregation.series import Mask, Series, Value
+from featurestore.aggregation.short_rows import Read
 from featurestore.definitions.served import Served
 from featurestore.definitions.view import FeatureView
 from featurestore.definitions.window import Window, parse_window
+from featurestore.serving.readers import Reader, Row, reader_of
 from featurestore.storage.keys import view_tag
-
-Row = bytes | None
-# From so many rows on one pass with arrays is faster than one row at a time in Python; measured.
-MANY_ROWS = 64
-NEVER = 2**63
 
 
 @dataclass(frozen=True)
@@ -72,32 +65,10 @@ class Part:
         """Whether a row can be stale; the last value read of each tells."""
         return self.view.max_age is not None
 
-    @property
-    def many_rows(self) -> int:
-        """From how many rows on they are read column by column, whatever is asked for."""
-        return MANY_ROWS if self._cutting is None else NEVER
-
-    def read(self, rows: Sequence[Row], now_us: int) -> list[Read]:
-        """Return what each row holds, and the time of the newest event behind each value."""
-        cutting, short = self._cutting, self._short
-        if cutting is not None:
-            reads = [cutting.read(row, now_us) for row in rows]
-        else:
-            reads = [short.nothing if row is None else short.read(row, now_us) for row in rows]
-        if None in reads:
-            long = [number for number, found in enumerate(reads) if found is None]
-            others = self._transposed([rows[number] for number in long], now_us)
-            for number, found in zip(long, others, strict=True):
-                reads[number] = found
-        return cast("list[Read]", reads)
-
-    def columns(self, rows: Sequence[Row], now_us: int) -> tuple[list[Series], list[Series]]:
-        """Return each value, and the time of the newest event behind it, for all rows."""
-        if self._cutting is not None:
-            found = self._cutting.read_many(list(rows), np.full(len(rows), now_us))
-            if found is not None:
-                return found
-        return self._many.read(rows, now_us)
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads its rows."""
+        return reader_of(self.layout, self.outputs)
 
     def fresh(self, rows: Sequence[Row], reads: Sequence[Read]) -> tuple[list[Read], list[bool]]:
         """Return what was read without the values of stale rows, and which rows those are."""
@@ -118,24 +89,6 @@ class Part:
         """Return columns without the values of stale rows, and which rows those are."""
         stale = np.array([row is not None for row in rows]) & _absent(times[-1])
         return [of.without(stale) for of in columns[:-1]], list(times[:-1]), stale.tolist()
-
-    @cached_property
-    def _cutting(self) -> Cutting | None:
-        return Cutting.of(self.layout, self.outputs)
-
-    @cached_property
-    def _short(self) -> ShortRows:
-        return ShortRows(self.layout, self.outputs)
-
-    @cached_property
-    def _many(self) -> Reading:
-        return Reading(self.layout, self.outputs)
-
-    def _transposed(self, rows: Sequence[Row], now_us: int) -> list[Read]:
-        columns, times = self._many.read(rows, now_us)
-        values = zip(*(column.plain() for column in columns), strict=True)
-        newest = zip(*(time.plain() for time in times), strict=True)
-        return [(list(v), list(t)) for v, t in zip(values, newest, strict=True)]
 
 
 def _absent(times: Series) -> Mask:

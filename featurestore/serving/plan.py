@@ -189,7 +189,7 @@ class Plan:
         if as_columns or len(rows) >= self._many_rows:
             reads, stale = self._column_wise(rows, self._moments(now_us, clocks))
         elif self._is_simple:
-            read = self._parts[0].read(rows, now_us)
+            read = self._parts[0].reader.read(rows, now_us)
             reads, stale = RowWise([v for v, _ in read], [t for _, t in read]), ()
         else:
             reads, stale = self._row_wise(rows, self._moments(now_us, clocks))
@@ -211,7 +211,7 @@ class Plan:
     ) -> tuple[Reads, Stale]:
         step = len(self._parts)
         pairs = enumerate(zip(self._parts, moments, strict=True))
-        reads = [part.read(rows[n::step], at) for n, (part, at) in pairs]
+        reads = [part.reader.read(rows[n::step], at) for n, (part, at) in pairs]
         stale = self._judge(rows, reads) if self._ages else ()
         entities = list(zip(*reads, strict=True))
         values = [self._vector([values for values, _ in entity]) for entity in entities]
@@ -224,7 +224,7 @@ class Plan:
         values, times = [], []
         for number, (part, at) in enumerate(zip(self._parts, moments, strict=True)):
             mine = rows[number::step]
-            columns, newest = part.columns(mine, at)
+            columns, newest = part.reader.columns(mine, at)
             old = [False] * len(mine)
             if part.ages:
                 columns, newest, old = part.fresh_columns(mine, columns, newest)
@@ -253,7 +253,7 @@ class Plan:
     @cached_property
     def _many_rows(self) -> int:
         """From how many rows on they are read column by column, whatever is asked for."""
-        return min((part.many_rows for part in self._parts), default=1) * len(self._parts)
+        return min((part.reader.many for part in self._parts), default=1) * len(self._parts)
 
     @cached_property
     def _ages(self) -> bool:
