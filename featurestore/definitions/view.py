@@ -44,7 +44,8 @@ class Feature:
         measure: What is computed.
         window: Over what.
         kind: What the value is.
-        items: What the items of a list or the keys of a map are; None for other values.
+        items: What the items of a list, a vector or the keys of a map are; None for other values.
+        size: How many floats a vector has; 0 for other values.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Feature:
     window: Window
     kind: Kind
     items: Kind | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ class FeatureView:
     def outputs(self) -> list[Feature]:
         """Every feature, measure by measure, each over the windows in the order given."""
         return [
-            Feature(f"{name}_{window.name}", name, measure, window, *self.kinds_of(measure))
+            Feature(f"{name}_{window.name}", name, measure, window, *kinds, size)
             for name, measure in self.features.items()
+            for kinds, size in [(self.kinds_of(measure), self.size_of(measure))]
             for window in self.parsed_windows
         ]
 
@@ -138,12 +141,12 @@ class FeatureView:
         """
         stream, columns = self.stream, self.stream.columns
         parts: list[object] = [1, stream.name, stream.event_time, self.shards, self.record_budget]
-        parts += [(key, columns[key].kind.value) for key in self.entity.keys]
+        parts += [(key, columns[key].type_text) for key in self.entity.keys]
         windows = self.parsed_windows
         parts += [(w.kind.value, w.width_us, w.offset_us, w.gap_us, w.events) for w in windows]
         parts += [str(self.where), *(str(measure) for measure in self.features.values())]
         parts += [*stream.shaping, *((name, str(made)) for name, made in stream.derive.items())]
-        parts += [(used, columns[used].kind.value) for used in self.columns_used]
+        parts += [(used, columns[used].type_text) for used in self.columns_used]
         if stream.reverses is not None:
             parts += [str(stream.reverses), stream.reverses_time]
         return blake2b(repr(parts).encode(), digest_size=4).hexdigest()
@@ -162,6 +165,11 @@ class FeatureView:
         kinds = [kind if isinstance(kind, Kind) else Kind.INT for kind in found]
         rule = measure.rule
         return rule.gives(kinds), rule.items(kinds) if rule.items is not None else None
+
+    def size_of(self, measure: Measure) -> int:
+        """Return how many floats the vector has that a measure gives; 0 where it gives none."""
+        is_vector = self.kinds_of(measure)[0] is Kind.VECTOR
+        return self.stream.size_of(measure.inputs[0]) if is_vector else 0
 
     @property
     def columns_used(self) -> list[str]:
@@ -267,7 +275,12 @@ class FeatureView:
 
     def _key_problems(self) -> list[str]:
         columns = self.stream.columns
-        return [
+        problems = [
+            f"key {key!r} of entity {self.entity.name!r} is a vector; take a column of one value"
+            for key in self.entity.keys
+            if key in columns and columns[key].kind is Kind.VECTOR
+        ]
+        return problems + [
             f"key {key!r} of entity {self.entity.name!r} is not in stream {self.stream.name!r} "
             f"{has(list(columns))}{hint(key, columns)}"
             for key in self.entity.keys
