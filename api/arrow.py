@@ -7,7 +7,8 @@ column                     type                        when
 =========================  ==========================  =======================================
 ``{feature}``              int64, float64, bool,       always, in the order of the service;
                            string, date32,             null where there is no value
-                           timestamp[us, UTC]
+                           timestamp[us, UTC],
+                           fixed_size_list<float64>
 ``{feature}__status``      dictionary<int8, string>    ``include`` names ``statuses``
 ``{feature}__event_time``  timestamp[us, UTC]          ``include`` names ``event_times``
 =========================  ==========================  =======================================
@@ -21,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from featurestore.definitions.contract import ARROW_TYPES, Kind
+from featurestore.definitions.contract import ARROW_TYPES, Kind, arrow_type_of
 from featurestore.instants import instant_text
 from featurestore.serving.vector import Status, Vectors
 
@@ -40,10 +41,11 @@ def arrow_stream(
     """
     fields: list[Any] = []
     columns: list[Any] = []
-    for name, kind, values in zip(
-        features, vectors.shape.kinds, _transposed(vectors.filled), strict=True
+    shape = vectors.shape
+    for name, kind, size, values in zip(
+        features, shape.kinds, shape.sizes, _transposed(vectors.filled), strict=True
     ):
-        columns.append(_column(values, kind))
+        columns.append(_column(values, kind, size))
         fields.append(pa.field(name, columns[-1].type))
     if "statuses" in include:
         for name, statuses in zip(features, _transposed(vectors.statuses), strict=True):
@@ -66,13 +68,15 @@ def _transposed(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
 
 
-def _column(values: Sequence[Any], kind: Kind) -> Any:
+def _column(values: Sequence[Any], kind: Kind, size: int = 0) -> Any:
     if kind in (Kind.DATETIME, Kind.DATE):  # they come as numbers
         width = pa.int64() if kind is Kind.DATETIME else pa.int32()
         return pa.array(values, width).cast(ARROW_TYPES[kind])
     if kind is Kind.MAP:
         pairs = [None if value is None else list(value.items()) for value in values]
         return pa.array(pairs, pa.map_(pa.string(), pa.int64()))
+    if kind is Kind.VECTOR:
+        return pa.array(values, arrow_type_of(kind, size))
     return pa.array(values, ARROW_TYPES.get(kind))  # a list has the type of its items
 
 

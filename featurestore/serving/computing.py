@@ -87,7 +87,7 @@ class Computing:
     ) -> dict[int, list[Value]]:
         function = call.function
         features = {
-            name: array_of(values[place], self.read[place].kind)
+            name: array_of(values[place], self.read[place].kind, self.read[place].size)
             for name, place in call.inputs.items()
         }
         known = {*function.declared, NOW}

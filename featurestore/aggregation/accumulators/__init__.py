@@ -11,6 +11,7 @@ The empty state is a state like any other: no events, all values missing.
 """
 
 from featurestore.aggregation.accumulators.accumulator import Accumulator, State, StateField, Wire
+from featurestore.aggregation.accumulators.adding import Adding
 from featurestore.aggregation.accumulators.best import Best
 from featurestore.aggregation.accumulators.counting import Counting
 from featurestore.aggregation.accumulators.decayed import Decayed
@@ -27,6 +28,7 @@ from featurestore.aggregation.accumulators.tally import Bins, Tally
 
 __all__ = [
     "Accumulator",
+    "Adding",
     "Best",
     "Bins",
     "CoMoment",
