@@ -152,16 +152,24 @@ def listed() -> dict[str, Measure]:
 
 
 def vectors() -> dict[str, Measure]:
-    features: dict[str, Measure] = {"spent": total("amount"), "last_note": last("note")}
+    features: dict[str, Measure] = {"spent": total("amount")}
     for name in VECTORS:
         features |= {
             f"count_{name}": count(name),
             f"total_{name}": total(name),
             f"mean_{name}": mean(name),
+            f"first_{name}": first(name),
+            f"last_{name}": last(name),
+            f"last_vip_{name}": last(name, where=column("vip")),
             f"mean_vip_{name}": mean(name, where=column("vip")),
             f"without_{name}": count(where=column(name).is_null()),
         }
     return features
+
+
+def mixed() -> dict[str, Measure]:
+    """Vectors beside what stands in a heap."""
+    return vectors() | {"note": last("note"), "notes": last_n("note", 2), "tips": median("tip")}
 
 
 KINDS_OF_FEATURES = {
@@ -172,7 +180,7 @@ KINDS_OF_FEATURES = {
     "numeric": numeric,
     "listed": listed,
     "vectors": vectors,
-    "vectors_by_events": vectors,
+    "vectors_by_events": mixed,
 }
 
 

@@ -25,6 +25,7 @@ from featurestore.aggregation.accumulators.own import Own
 from featurestore.aggregation.accumulators.ranks import Ranks
 from featurestore.aggregation.accumulators.summing import Summing
 from featurestore.aggregation.accumulators.tally import Bins, Tally
+from featurestore.aggregation.accumulators.vector_edges import VectorEdge
 
 __all__ = [
     "Accumulator",
@@ -50,5 +51,6 @@ __all__ = [
     "Tally",
     "ThirdMoment",
     "Timed",
+    "VectorEdge",
     "Wire",
 ]

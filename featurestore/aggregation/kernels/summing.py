@@ -7,7 +7,7 @@ import numpy as np
 from featurestore.aggregation.accumulators import Accumulator, Adding, Summing, Wire
 from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.arrays import NULL, Floats, Ragged, Values
-from featurestore.aggregation.computed import Cells, Computed, Result, divided, finite
+from featurestore.aggregation.computed import Cells, Computed, Result, divided, finite, listed
 from featurestore.aggregation.kernels.kernel import Kernel, counted
 from featurestore.definitions.contract import Kind
 
@@ -23,7 +23,7 @@ def _sum(of: Input) -> Accumulator:
 def _total(of: Computed, cells: Cells, _: Sequence[Result]) -> Values | Ragged:
     counts, sums = cells.counts(of.input), cells.column(f"{of.inputs[0].name}.sum")
     if of.kind is Kind.VECTOR:
-        return _listed(np.where((counts == 0)[:, None], np.nan, sums))
+        return listed(np.where((counts == 0)[:, None], np.nan, sums))
     if sums.dtype == np.float64:
         return finite(np.where(counts == 0, np.nan, sums))
     return np.where(counts == 0, NULL, sums)
@@ -32,14 +32,8 @@ def _total(of: Computed, cells: Cells, _: Sequence[Result]) -> Values | Ragged:
 def _mean(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats | Ragged:
     counts, sums = cells.counts(of.input), cells.column(f"{of.inputs[0].name}.sum")
     if of.kind is Kind.VECTOR:
-        return _listed(divided(sums, counts[:, None]))
+        return listed(divided(sums, counts[:, None]))
     return divided(sums, counts)
-
-
-def _listed(vectors: Floats) -> Ragged:
-    """Return vectors as lists, empty where one of the components has no value."""
-    whole = np.isfinite(vectors).all(axis=1)
-    return Ragged(np.where(whole, vectors.shape[1], 0), vectors[whole].ravel())
 
 
 KERNELS = {"total": Kernel(_sums, _total), "mean": Kernel(_sums, _mean)}
