@@ -26,6 +26,7 @@ from featurestore.instants import duration_text, duration_us
 
 LARGEST_BUDGET = 65_535  # what one frame can hold
 MOST_TILES = 20_000
+MOST_VECTOR_BYTES = 64 * 1024**2  # of a row; Redis holds 512 MiB at most under one key
 CLOCKS = ("wall", "event")
 LENGTHLESS = {
     WindowKind.LIFETIME: "a lifetime",
@@ -228,7 +229,7 @@ class FeatureView:
     def _size_problems(self, windows: Sequence[Window]) -> list[str]:
         tiles = most_tiles(windows)
         if tiles <= MOST_TILES:
-            return []
+            return self._vector_problems(tiles + self.record_budget)
         finest = min(windows, key=lambda window: window.hop_us)
         is_session = finest.kind is WindowKind.SESSION
         cure = (
@@ -238,6 +239,19 @@ class FeatureView:
             f"a busy row would hold {tiles} tiles, more than {MOST_TILES}: window {finest.name!r} "
             f"needs tiles of {duration_text(finest.hop_us)} as far back as it reaches, "
             f"{duration_text(finest.reach_us)}; shorten {cure}"
+        )
+        return [problem]
+
+    def _vector_problems(self, records: int) -> list[str]:
+        measures = [m for m in self.features.values() if isinstance(m, Measure)]
+        inputs = {str(e): e for m in measures for each in m.everything() for e in each.inputs}
+        vector_bytes = 8 * sum(map(self.stream.size_of, inputs.values()))
+        if records * vector_bytes <= MOST_VECTOR_BYTES:
+            return []
+        problem = (
+            f"a busy row would hold {records} events and tiles with {vector_bytes} bytes of "
+            f"vectors each, more than {MOST_VECTOR_BYTES // 1024**2} MiB; take shorter vectors, "
+            "fewer or shorter windows, or a smaller record_budget"
         )
         return [problem]
 
