@@ -149,7 +149,7 @@ def doubled(events: pa.RecordBatch) -> pa.RecordBatch:
     items = events.column("item")
     twice = pa.array(
         [
-            [2 * c for c in item] if mood is None else [math.nan, *item[1:]]
+            [2 * c for c in item] if mood is None else [item[0], math.nan, item[2]]
             for item, mood in zip(items.to_pylist(), events.column("mood").to_pylist(), strict=True)
         ],
         items.type,

@@ -20,7 +20,7 @@ from featurestore.aggregation.groups import Groups
 class Adding(OfOne):
     """The sum of an input's vectors, each component as `Summing` adds up numbers.
 
-    State: a word per component.
+    A component out of the range of floats stays so, infinite or NaN. State: a word per component.
 
     >>> from featurestore.aggregation.accumulators.accumulator import Input
     >>> tastes = Adding(Input("taste", Wire.VECTOR, nullable=False, size=2))
@@ -44,6 +44,5 @@ class Adding(OfOne):
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:  # noqa: ARG002
         """Add up."""
-        total = groups.totals(plain(states, f"{self.of.name}.sum").astype(np.float64, copy=False))
-        # Infinite once out of range: NaN would be taken for a missing vector ever after.
-        return {f"{self.of.name}.sum": np.where(np.isnan(total), np.inf, total)}
+        sums = plain(states, f"{self.of.name}.sum").astype(np.float64, copy=False)
+        return {f"{self.of.name}.sum": groups.totals(sums)}

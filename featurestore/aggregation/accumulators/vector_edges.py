@@ -53,7 +53,7 @@ class VectorEdge(OfOne):
         vectors = plain(states, self.name)
         at = plain(states, f"{self.name}_at" if self.of.nullable else self._edge)
         outermost = groups.largest(at) if self.newest else groups.smallest(at)
-        tied = np.flatnonzero((at == outermost[groups.ids]) & ~missing(vectors))
+        tied = np.flatnonzero(at == outermost[groups.ids])
         chosen = self._one_each(groups.ids[tied], vectors, tied)
         kept = np.full((len(groups), self.of.size), np.nan)
         kept[groups.ids[chosen]] = vectors[chosen]
