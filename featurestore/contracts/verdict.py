@@ -118,6 +118,8 @@ def _vector(column: Column, value: Any) -> list[float]:
     if not isinstance(value, list | tuple) or len(value) != column.size:
         fault = f"the contract made it no list of {column.size} floats"
         raise _UnusableError(column.name, fault, value)
+    if all(type(item) is float and math.isfinite(item) for item in value):
+        return list(value)
     for place, item in enumerate(value):
         if not isinstance(item, int | float | Decimal):
             name = f"{column.name}.{place}"
