@@ -7,7 +7,8 @@ column                     type                        when
 =========================  ==========================  =======================================
 ``{feature}``              int64, float64, bool,       always, in the order of the service;
                            string, date32,             null where there is no value
-                           timestamp[us, UTC]
+                           timestamp[us, UTC],
+                           fixed_size_list<float64>
 ``{feature}__status``      dictionary<int8, string>    ``include`` names ``statuses``
 ``{feature}__event_time``  timestamp[us, UTC]          ``include`` names ``event_times``
 =========================  ==========================  =======================================
@@ -40,8 +41,9 @@ def arrow_stream(
     """
     fields: list[Any] = []
     columns: list[Any] = []
-    for name, series in zip(features, vectors.series, strict=True):
-        columns.append(series.arrow())
+    shape = vectors.shape
+    for name, size, series in zip(features, shape.sizes, vectors.series, strict=True):
+        columns.append(series.arrow(size))
         fields.append(pa.field(name, columns[-1].type))
     if "statuses" in include:
         for name, statuses in zip(features, _transposed(vectors.statuses), strict=True):

@@ -167,4 +167,4 @@ def _put(event: dict[str, Any], column: Column) -> None:
     *parents, leaf = column.path
     for parent in parents:
         event = event.setdefault(parent, {})
-    event[leaf] = _WORDS[column.kind]
+    event[leaf] = [0.5] * column.size if column.size else _WORDS[column.kind]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from featurestore.definitions.catalog import Catalog
+from featurestore.definitions.contract import type_text
 from featurestore.definitions.service import Computed, Place
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
@@ -129,7 +130,7 @@ class Service(BaseModel):
 
 
 def _feature(place: Place, default: object) -> ServiceFeature:
-    kind = place.kind.value
+    kind = type_text(place.kind, place.size)
     if isinstance(place, Computed):
         return ServiceFeature(name=place.name, type=kind, on_demand=place.by.name, default=default)
     window = place.feature.window.name
@@ -184,7 +185,10 @@ class View(BaseModel):
             max_age=duration_text(view.max_age_us) if view.max_age_us else None,
             features=[
                 ViewFeature(
-                    name=f.name, type=f.kind.value, measure=str(f.measure), window=f.window.name
+                    name=f.name,
+                    type=type_text(f.kind, f.size),
+                    measure=str(f.measure),
+                    window=f.window.name,
                 )
                 for f in view.outputs
             ],
@@ -207,7 +211,7 @@ class StreamSchema(BaseModel):
             name=stream.name,
             event_time=stream.event_time,
             event_id=stream.event_id,
-            columns={name: column.kind.value for name, column in stream.columns.items()},
+            columns={name: column.type_text for name, column in stream.columns.items()},
             contract=stream.contract.model_json_schema(),
         )
 

@@ -137,7 +137,21 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _mean(case: Case) -> float | None:
+def _added(vectors: Sequence[list[float]]) -> list[float] | None:
+    """Add vectors up, oldest first, by plain additions."""
+    if not vectors:
+        return None
+    sums = [0.0] * len(vectors[0])
+    for vector in vectors:
+        for place, component in enumerate(vector):
+            sums[place] += component
+    return sums
+
+
+def _mean(case: Case) -> float | list[float] | None:
+    if case.rows and isinstance(case.values[0], list):
+        sums = _added(case.values)
+        return [component / len(case.rows) for component in sums or []]
     return math.fsum(case.values) / len(case.rows) if case.rows else None
 
 
@@ -164,10 +178,12 @@ def _kurtosis(case: Case) -> float | None:
     return None if standardised is None else standardised - 3
 
 
-def _total(case: Case) -> float | int | None:
+def _total(case: Case) -> float | int | list[float] | None:
     values = case.values
     if not values:
         return None
+    if isinstance(values[0], list):
+        return _added(values)
     return math.fsum(values) if isinstance(values[0], float) else sum(values)
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from featurestore import (
     Entity,
@@ -54,7 +54,6 @@ from featurestore import (
     tumbling,
     variance,
 )
-from featurestore.definitions.contract import ARROW_TYPES
 from featurestore.instants import DAY, HOUR, MINUTE, SECOND
 
 
@@ -80,12 +79,15 @@ class Purchase(BaseModel):
     back_at: datetime | None
     born: date
     due: date | None
+    taste: Annotated[list[float], Field(min_length=3, max_length=3)]
+    mood: Annotated[list[float], Field(min_length=1, max_length=1)] | None
     at: datetime
 
 
 MOST_EVENTS = 62  # bits of a positive int64, less one
 stream = Stream("purchases", contract=Purchase, event_time="at")
-COLUMNS = [c for c in stream.columns if c not in ("user", "shop", "bit", "at")]
+VECTORS = ["taste", "mood"]
+COLUMNS = [c for c in stream.columns if c not in ("user", "shop", "bit", "at", *VECTORS)]
 NUMBERS = ["amount", "tip", "quantity", "points", "vip", "trial"]
 
 
@@ -149,6 +151,27 @@ def listed() -> dict[str, Measure]:
     return features
 
 
+def vectors() -> dict[str, Measure]:
+    features: dict[str, Measure] = {"spent": total("amount")}
+    for name in VECTORS:
+        features |= {
+            f"count_{name}": count(name),
+            f"total_{name}": total(name),
+            f"mean_{name}": mean(name),
+            f"first_{name}": first(name),
+            f"last_{name}": last(name),
+            f"last_vip_{name}": last(name, where=column("vip")),
+            f"mean_vip_{name}": mean(name, where=column("vip")),
+            f"without_{name}": count(where=column(name).is_null()),
+        }
+    return features
+
+
+def mixed() -> dict[str, Measure]:
+    """Vectors beside what stands in a heap."""
+    return vectors() | {"note": last("note"), "notes": last_n("note", 2), "tips": median("tip")}
+
+
 KINDS_OF_FEATURES = {
     "falling": dict,
     "by_events": basic,
@@ -156,6 +179,8 @@ KINDS_OF_FEATURES = {
     "basic": basic,
     "numeric": numeric,
     "listed": listed,
+    "vectors": vectors,
+    "vectors_by_events": mixed,
 }
 
 
@@ -213,6 +238,8 @@ CHOICES = {
     "basic": [*WINDOWS, *LIFETIMES],
     "numeric": WINDOWS,
     "listed": [*WINDOWS, *LIFETIMES],
+    "vectors": [*WINDOWS, *LIFETIMES],
+    "vectors_by_events": BY_EVENTS,
 }
 
 
@@ -282,6 +309,8 @@ def purchases(draw: st.DrawFn, most: int = MOST_EVENTS) -> list[dict[str, Any]]:
                 "back_at": draw(st.none() | INSTANTS),
                 "born": draw(DAYS),
                 "due": draw(st.none() | DAYS),
+                "taste": draw(st.lists(FLOATS, min_size=3, max_size=3)),
+                "mood": draw(st.none() | st.lists(FLOATS, min_size=1, max_size=1)),
                 "at": at,
             }
         )
@@ -315,7 +344,7 @@ def batch(events: Sequence[Mapping[str, Any]], of: Stream = stream) -> pa.Record
     """Events as the decoder would hand them over."""
     return pa.RecordBatch.from_pydict(
         {
-            name: pa.array([event[name] for event in events], ARROW_TYPES[c.kind])
+            name: pa.array([event[name] for event in events], c.arrow_type)
             for name, c in of.columns.items()
         }
     )

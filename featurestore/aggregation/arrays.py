@@ -8,6 +8,7 @@ int, date   int64                   `NULL`, -2**63
 datetime    int64, microseconds     `NULL`
 bool        int64, 0 or 1           `NULL`
 str         int64, a code           `NULL`
+vector      float64, a row each     a row of NaN
 ==========  ======================  ==================
 
 A text's code is its rank among the `words` of the batch at hand, so that codes compare like the
@@ -31,6 +32,7 @@ BytesArray: TypeAlias = Any  # pa.LargeBinaryArray, of which the stubs know too 
 
 NULL = np.int64(-(2**63))
 LARGEST = np.int64(2**63 - 1)
+_MATRIX = 2  # dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,15 @@ class Ragged:
 
 
 def missing(values: Values) -> npt.NDArray[np.bool_]:
-    """Tell which values are missing.
+    """Tell which values are missing; of vectors, which rows.
 
     >>> missing(np.array([1.0, np.nan])).tolist(), missing(np.array([NULL, 3])).tolist()
     ([False, True], [True, False])
+    >>> missing(np.array([[1.0, 2.0], [np.nan, np.nan]])).tolist()
+    [False, True]
     """
+    if values.ndim == _MATRIX:
+        values = values[:, 0]
     return np.isnan(values) if values.dtype == np.float64 else values == NULL
 
 
@@ -86,6 +92,8 @@ def from_arrow(array: Any, kind: Kind) -> Values:
     >>> from_arrow(pa.array([1.5, None]), Kind.FLOAT).tolist()
     [1.5, nan]
     """
+    if kind is Kind.VECTOR:
+        return _vectors(array)
     if kind is Kind.FLOAT:
         floats: Floats = np.asarray(pc.fill_null(pc.cast(array, pa.float64()), np.nan))
         return floats
@@ -96,6 +104,15 @@ def from_arrow(array: Any, kind: Kind) -> Values:
     ints = pc.cast(array, pa.int64())
     words: Ints = np.asarray(pc.fill_null(ints, int(NULL)) if ints.null_count else ints)
     return words
+
+
+def _vectors(array: Any) -> Floats:
+    there: Floats = np.asarray(array.flatten()).reshape(-1, array.type.list_size)
+    if not array.null_count:
+        return there
+    vectors = np.full((len(array), there.shape[1]), np.nan)
+    vectors[np.asarray(array.is_valid())] = there
+    return vectors
 
 
 def bytes_array(offsets: Ints, data: Any, valid: Any = None) -> BytesArray:

@@ -95,6 +95,16 @@ def finite(values: Values) -> Floats:
     return floats
 
 
+def listed(vectors: Values) -> Ragged:
+    """Return vectors as lists, empty where one of the components has no value.
+
+    >>> listed(np.array([[1.0, 2.0], [3.0, np.inf]]))
+    Ragged(lengths=array([2, 0]), numbers=array([1., 2.]))
+    """
+    whole = np.isfinite(vectors).all(axis=1)
+    return Ragged(np.where(whole, vectors.shape[1], 0), vectors[whole].ravel())
+
+
 def divided(values: Values, by: Values | npt.NDArray[np.floating]) -> Floats:
     """Return quotients, missing where the divisor is not positive."""
     return finite(np.where(by <= 0, np.nan, values / np.where(by <= 0, 1, by)))

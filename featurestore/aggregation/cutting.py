@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
-from itertools import chain
+from itertools import accumulate, chain
 from struct import pack
 from sys import byteorder
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from featurestore.aggregation.accumulators import (
     Last,
     Maximum,
     Minimum,
+    StateField,
     Summing,
     Wire,
 )
@@ -32,7 +33,7 @@ from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.arrays import Ints, Values
 from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.kernels import KERNELS
-from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.layout import Layout, words_of
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.window import BY_EVENTS, WindowKind
@@ -126,8 +127,8 @@ class Cutting:
             for (_, window), measure in zip(wanted, measures, strict=True)
         ]
         cutter = _compiled.Cutter(
-            len(layout.point_fields),
-            len(layout.tile_fields),
+            words_of(layout.point_fields),
+            words_of(layout.tile_fields),
             layout.has_heap,
             _table([_SPANS.get(w.kind, _Span.SLIDING), w.width_us, w.offset_us] for w in windows),
             _table(columns),
@@ -195,14 +196,19 @@ def _is_readable(of: Input, aggregation: str) -> bool:
 def _columns(layout: Layout, measures: Sequence[Computed]) -> tuple[list[_Column], dict[str, int]]:
     """Return the state columns that measures need, and where each stands by its field's name."""
     needed = {a for m in measures for a in KERNELS[m.measure.aggregation].accumulators(m)}
-    points = {field.name: place for place, field in enumerate(layout.point_fields)}
-    tiles = {field.name: place for place, field in enumerate(layout.tile_fields)}
+    points, tiles = _words(layout.point_fields), _words(layout.tile_fields)
     columns, places = [_Column(_Merge.EVENTS, point=0, tile=tiles["n"])], {"n": 0}
     for accumulator in layout.accumulators:
         if accumulator in needed:
             places[accumulator.fields[0].name] = len(columns)
             columns.append(_column(accumulator, points, tiles, places))
     return columns, places
+
+
+def _words(fields: Sequence[StateField]) -> dict[str, int]:
+    """Return at which word of a record each field starts."""
+    ends = accumulate(field.size for field in fields)
+    return {field.name: end - field.size for field, end in zip(fields, ends, strict=True)}
 
 
 def _column(

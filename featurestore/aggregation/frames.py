@@ -13,11 +13,11 @@ A row is a sequence of frames in any order. A frame, little-endian, format versi
             the last frame of a compacted row they make the row's length tell its level
             (`Layout.is_due`).
 
-A record is one 64-bit word per field of `Layout.point_fields` or `Layout.tile_fields`: an int64, a
-float64, or the number of bytes its value has in the heap (-1: a missing text): a text, a list of
-64-bit numbers, the texts of a list end to end (their sizes are the list in the field before), or
-the bytes of a sketch. The heap holds those values field by field, record by record. Missing values
-are those of `arrays`.
+A record is one 64-bit word per field of `Layout.point_fields` or `Layout.tile_fields`, of a vector
+one per component: an int64, a float64, or the number of bytes its value has in the heap (-1: a
+missing text): a text, a list of 64-bit numbers, the texts of a list end to end (their sizes are the
+list in the field before), or the bytes of a sketch. The heap holds those values field by field,
+record by record. Missing values are those of `arrays`.
 
 A row belongs to one version of a view, so its frames do not describe their fields.
 """
@@ -25,6 +25,7 @@ A row belongs to one version of a view, so its frames do not describe their fiel
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from struct import Struct
 from typing import Any, cast
 
@@ -43,9 +44,9 @@ from featurestore.aggregation.arrays import (
     bytes_array,
     codes_of,
 )
-from featurestore.aggregation.gathering import FEW, gather
+from featurestore.aggregation.gathering import FEW, WIDE, gather
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import HEADER_BYTES, LEVELS, WORD_BYTES, Layout
+from featurestore.aggregation.layout import HEADER_BYTES, LEVELS, WORD_BYTES, Layout, words_of
 from featurestore.aggregation.records import Records
 
 POINTS = 0x11
@@ -70,9 +71,9 @@ def encode(fields: Sequence[StateField], kind: int, records: Records, groups: Gr
         return []
     columns = [_Column.of(field, records) for field in fields]
     heaps = [column for column in columns if column.heap is not None]
-    matrix = np.empty((len(records), len(fields)), dtype=np.int64)
-    for place, column in enumerate(columns):
-        matrix[:, place] = column.words
+    matrix = np.empty((len(records), words_of(fields)), dtype=np.int64)
+    for words, column in zip(_columns(fields, matrix), columns, strict=True):
+        words[:] = column.words
     if heaps:
         return _frames_with_heap(kind, matrix, heaps, groups)
     return _fixed_frames(kind, matrix, groups)
@@ -99,9 +100,9 @@ def decode(layout: Layout, rows: Sequence[bytes | None]) -> tuple[Records, Recor
         ValueError: The bytes are no frames of this version of the view: their kinds, counts and
             lengths do not add up. Numbers that are wrong in themselves are not found out.
     """
-    if len(rows) > FEW and not layout.has_heap:
+    if len(rows) > FEW and not layout.has_heap and layout.point_words <= WIDE:
         fields = {POINTS: layout.point_fields, TILES: layout.tile_fields}
-        gathered = gather(rows, {kind: len(of) for kind, of in fields.items()})
+        gathered = gather(rows, {kind: words_of(of) for kind, of in fields.items()})
         if gathered is not None:
             return _fixed(fields[POINTS], *gathered[POINTS]), _fixed(
                 fields[TILES], *gathered[TILES]
@@ -239,7 +240,7 @@ class _Gathered:
 
     def __init__(self, fields: Sequence[StateField]) -> None:
         self._fields = fields
-        self._row_bytes = len(fields) * WORD_BYTES
+        self._row_bytes = words_of(fields) * WORD_BYTES
         self._has_heap = any(field.wire.on_heap for field in fields)
         self._rows: list[int] = []
         self._places: list[int] = []
@@ -268,19 +269,19 @@ class _Gathered:
     def _text_sizes(self, place: int) -> Ints:
         """Return how long each text of a field is; those of lists stand in the field before."""
         if self._fields[place].wire is Wire.TEXT:
-            return self._matrix[:, place]
+            return self._columns[place]
         sizes = np.frombuffer(self._values(place - 1), dtype=np.int64)
         self._check_sizes(place, sizes)
         return sizes
 
     def _check_sizes(self, place: int, sizes: Ints) -> None:
         """Refuse lists of texts whose sizes do not add up to what is there of them."""
-        counts = self._matrix[:, place - 1] // WORD_BYTES
+        counts = self._columns[place - 1] // WORD_BYTES
         within = (sizes >= 0) & (sizes <= max((len(heap) for heap in self._heaps), default=0))
         ends = np.cumsum(counts)
         bounds = np.concatenate([[0], np.cumsum(np.where(within, sizes, 0))])
         outside = np.concatenate([[0], np.cumsum(~within)])
-        wrong = bounds[ends] - bounds[ends - counts] != self._matrix[:, place]
+        wrong = bounds[ends] - bounds[ends - counts] != self._columns[place]
         wrong |= outside[ends] > outside[ends - counts]
         frame = np.repeat(np.arange(len(self._counts)), self._counts)
         self._check(np.bincount(frame, wrong, len(self._counts)) > 0)
@@ -289,11 +290,11 @@ class _Gathered:
         rows = np.repeat(np.array(self._rows, dtype=np.int64), self._counts)
         state: State = {}
         for place, field in enumerate(self._fields):
-            column = np.ascontiguousarray(self._matrix[:, place])
+            column = np.ascontiguousarray(self._columns[place])
             if field.wire is Wire.TEXT:
                 state[field.name] = next(codes)
             elif field.wire is Wire.TEXTS:
-                counts = self._matrix[:, place - 1] // WORD_BYTES
+                counts = self._columns[place - 1] // WORD_BYTES
                 state[field.name] = Ragged(counts, next(codes))
             elif field.wire is Wire.BYTES:
                 state[field.name] = self._blobs(place)
@@ -305,15 +306,19 @@ class _Gathered:
         return Records(rows, state, words)
 
     def _blobs(self, place: int) -> Values:
-        values, ends = self._values(place), np.cumsum(self._matrix[:, place]).tolist()
+        values, ends = self._values(place), np.cumsum(self._columns[place]).tolist()
         blobs: Any = np.empty(len(ends), dtype=object)
         blobs[:] = [values[a:b] for a, b in zip([0, *ends], ends, strict=False)]
         return cast("Values", blobs)
 
-    @cached_property
+    @property
     def _matrix(self) -> Ints:
         words = np.frombuffer(b"".join(self._records), dtype=np.int64)
-        return words.reshape(-1, len(self._fields))
+        return words.reshape(-1, words_of(self._fields))
+
+    @cached_property
+    def _columns(self) -> list[Ints]:
+        return _columns(self._fields, self._matrix)
 
     def _values(self, place: int) -> bytes:
         """Cut one field's values out of every heap."""
@@ -341,7 +346,7 @@ class _Gathered:
         return places
 
     def _lengths(self, place: int, wire: Wire) -> Ints:
-        lengths: Ints = self._matrix[:, place]
+        lengths: Ints = self._columns[place]
         frame = np.repeat(np.arange(len(self._counts)), self._counts)
         largest = np.array([len(heap) for heap in self._heaps])[frame]
         wrong = (lengths < -1) | (lengths > largest)
@@ -361,14 +366,23 @@ class _Gathered:
 
 def _fixed(fields: Sequence[StateField], rows: Ints, matrix: Ints) -> Records:
     state: State = {
-        field.name: _typed(np.ascontiguousarray(matrix[:, place]), field.wire)
-        for place, field in enumerate(fields)
+        field.name: _typed(np.ascontiguousarray(words), field.wire)
+        for field, words in zip(fields, _columns(fields, matrix), strict=True)
     }
     return Records(rows, state, ())
 
 
+def _columns(fields: Sequence[StateField], matrix: Ints) -> list[Ints]:
+    """Return the words of each field, as views of the words of records; of vectors a matrix."""
+    ends = accumulate(field.size for field in fields)
+    return [
+        matrix[:, end - field.size : end] if field.wire is Wire.VECTOR else matrix[:, end - 1]
+        for field, end in zip(fields, ends, strict=True)
+    ]
+
+
 def _typed(words: Ints, wire: Wire) -> Ints | Floats:
-    return words.view(np.float64) if wire is Wire.FLOAT else words
+    return words.view(np.float64) if wire in {Wire.FLOAT, Wire.VECTOR} else words
 
 
 def _binary(lengths: Ints, data: bytes) -> BytesArray:

@@ -16,6 +16,7 @@ from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.layout import HEADER_BYTES, WORD_BYTES
 
 FEW = 16  # rows: fewer are walked one by one; measured
+WIDE = 64  # words of a record: rows of wider ones are walked, too; measured
 
 _HEADER = Struct("<BBHI")
 _BITS = 3  # of a length in bytes, that are no whole words

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from featurestore.aggregation.arrays import LARGEST, NULL, Floats, Ints, Values, missing
 
+_AT_ONCE = 2**22  # components whose places are worked out together: 32 MB
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -58,6 +60,25 @@ class Groups:
             return np.bincount(self.ids, weights=present, minlength=len(self))
         ints: Ints = np.add.reduceat(present, self.starts)
         return ints
+
+    def totals(self, vectors: Floats) -> Floats:
+        """Add up the vectors of each group, component by component as `total` does; none missing.
+
+        Cost: some 2 ns per component of each.
+
+        >>> Groups.of(np.array([0, 0, 1])).totals(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+        array([[4., 6.],
+               [5., 6.]])
+        """
+        step = max(1, _AT_ONCE // len(vectors))
+        columns = range(0, vectors.shape[1], step)
+        return np.hstack([self._totals(vectors[:, at : at + step]) for at in columns])
+
+    def _totals(self, vectors: Floats) -> Floats:
+        size = vectors.shape[1]
+        places = (self.ids[:, None] * size + np.arange(size)).ravel()
+        added = np.bincount(places, weights=vectors.ravel(), minlength=len(self) * size)
+        return added.astype(np.float64, copy=False).reshape(-1, size)
 
     def largest(self, values: Values) -> Values:
         """Return each group's largest value, missing where all are.

@@ -1,6 +1,6 @@
 """The layout of a view: what its events and tiles are made of, worked out once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,7 @@ _SHIFTS = np.array([0, 1, 2, 3, 4, 6, 8, 11])
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
-_WIRES = {Kind.FLOAT: Wire.FLOAT, Kind.TEXT: Wire.TEXT}
+_WIRES = {Kind.FLOAT: Wire.FLOAT, Kind.TEXT: Wire.TEXT, Kind.VECTOR: Wire.VECTOR}
 _AT = StateField(AT, Wire.INT)
 _SIGN = StateField(SIGN, Wire.INT)
 _SPAN = (StateField("first", Wire.INT), StateField("last", Wire.INT), StateField("n", Wire.INT))
@@ -75,7 +75,7 @@ class Layout:
     def point_fields(self) -> tuple[StateField, ...]:
         """The columns of an event in a points frame."""
         signs = (_SIGN,) if self.is_signed else ()
-        return (_AT, *signs, *(StateField(c.input.name, c.input.wire) for c in self.columns))
+        return (_AT, *signs, *(_field(c.input) for c in self.columns))
 
     @property
     def is_signed(self) -> bool:
@@ -91,6 +91,11 @@ class Layout:
     def tile_fields(self) -> tuple[StateField, ...]:
         """The columns of a tile: its span, its number of events, its accumulators."""
         return (*_SPAN, *(field for a in self.accumulators for field in a.fields))
+
+    @cached_property
+    def point_words(self) -> int:
+        """How many words an event has in a points frame."""
+        return words_of(self.point_fields)
 
     @cached_property
     def has_heap(self) -> bool:
@@ -133,7 +138,7 @@ class Layout:
 
         Its record budget in frames of one event each.
         """
-        return self.view.record_budget * (HEADER_BYTES + WORD_BYTES * len(self.point_fields))
+        return self.view.record_budget * (HEADER_BYTES + WORD_BYTES * self.point_words)
 
     def is_due(self, lengths: Ints) -> npt.NDArray[np.bool_]:
         """Tell from the rows' lengths alone which are due for compaction.
@@ -155,12 +160,22 @@ class Layout:
         return next((k for k, due in enumerate(dues) if due >= 2 * length), LEVELS - 1)
 
 
+def words_of(fields: Sequence[StateField]) -> int:
+    """Return how many words a record of some fields has."""
+    return sum(field.size for field in fields)
+
+
+def _field(of: Input) -> StateField:
+    return StateField(of.name, of.wire, of.size)
+
+
 def _column(view: FeatureView, expression: Expression) -> Column:
     kind = view.stream.kind_of(expression)
     assert isinstance(kind, Kind), kind  # the view was checked when it was defined
     plain = view.stream.columns.get(str(expression))
     nullable = plain is None or plain.nullable
-    return Column(expression, kind, Input(str(expression), _WIRES.get(kind, Wire.INT), nullable))
+    wire, size = _WIRES.get(kind, Wire.INT), view.stream.size_of(expression) or 1
+    return Column(expression, kind, Input(str(expression), wire, nullable, size))
 
 
 def _computed(view: FeatureView, measure: Measure, columns: Mapping[str, Column]) -> Computed:

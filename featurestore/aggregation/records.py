@@ -62,7 +62,9 @@ def lifted(layout: Layout, points: Records) -> Records:
 def _signed(state: State, signs: Values) -> State:
     """Return sums with their signs."""
     return {
-        name: column * signs for name, column in state.items() if isinstance(column, np.ndarray)
+        name: column * (signs if column.ndim == 1 else signs[:, None])
+        for name, column in state.items()
+        if isinstance(column, np.ndarray)
     }
 
 

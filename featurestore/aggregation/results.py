@@ -36,9 +36,7 @@ def series_of(
         words: What the codes of texts stand for.
     """
     if isinstance(result, np.ndarray):
-        whole = spread(result, places, shape)
-        if of.counts:
-            whole = np.where(missing(whole), of.zero or 0, whole)
+        whole = spread(result, places, shape, of.zero)
         return [Series(values, of.kind, words) for values in whole]
     assert of.items is not None
     if isinstance(result, Map):
@@ -48,10 +46,12 @@ def series_of(
     return [Series(of_window, of.kind) for of_window in _placed(values, places, shape)]
 
 
-def spread(values: Values, places: Ints, shape: Shape) -> Values:
-    """Return the values of some cells, window by window, missing in all others."""
+def spread(values: Values, places: Ints, shape: Shape, zero: float | None = None) -> Values:
+    """Return the values of some cells, window by window, and `zero` where there is none."""
     whole = empty_like(values, shape[0] * shape[1])
     whole[places] = values
+    if zero is not None:
+        whole = np.where(missing(whole), zero, whole)
     return whole.reshape(shape)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from featurestore.aggregation.arrays import NULL, Values, empty_like, missing
-from featurestore.definitions.contract import ARROW_TYPES, Kind
+from featurestore.definitions.contract import ARROW_TYPES, Kind, arrow_type_of
 
 Mask = npt.NDArray[np.bool_]
 Item = int | float | bool | str
@@ -63,14 +63,17 @@ class Series:
             return self
         return Series([fill if v is None else v for v in self.plain()], self.kind)
 
-    def arrow(self) -> Any:
+    def arrow(self, size: int = 0) -> Any:
         """Return the values as an Arrow array of the kind's type; lists have that of their items.
+
+        Args:
+            size: Of vectors how many floats each has.
 
         Cost: for numbers some µs, whatever their number up to thousands.
         """
         values, kind = self.values, self.kind
         if isinstance(values, list):
-            return _of_python(values, kind)
+            return _of_python(values, kind, size)
         if kind is Kind.TEXT:
             texts = pa.array([*(word.decode() for word in self.words), None], pa.string())
             return texts.take(pa.array(_places(values, len(self.words))))
@@ -87,11 +90,13 @@ def _places(codes: Values, absent: int) -> list[int]:
     return places
 
 
-def _of_python(values: Sequence[Any], kind: Kind) -> Any:
+def _of_python(values: Sequence[Any], kind: Kind, size: int) -> Any:
     if kind in (Kind.DATETIME, Kind.DATE):  # they come as numbers
         width = pa.int64() if kind is Kind.DATETIME else pa.int32()
         return pa.array(values, width).cast(ARROW_TYPES[kind])
     if kind is Kind.MAP:
         pairs = [None if value is None else list(value.items()) for value in values]
         return pa.array(pairs, pa.map_(pa.string(), pa.int64()))
+    if kind is Kind.VECTOR:
+        return pa.array(values, arrow_type_of(kind, size))
     return pa.array(values, ARROW_TYPES.get(kind))

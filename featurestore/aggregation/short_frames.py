@@ -65,7 +65,7 @@ class ShortFrames:
                 return None
         if len(points) + len(tiles) > MOST_RECORDS:
             return None
-        none = [()] * len(self.points.fields)
+        none = [()] * len(self.points.names)
         events = list(zip(*points)) or none  # noqa: B905 - see the class
         return events, list(zip(*tiles)) if tiles else ()  # noqa: B905
 
@@ -89,7 +89,7 @@ class ShortFrames:
     def _longest(self) -> int:
         """How long a row of so many events, each in a frame of its own, may be."""
         texts = 4 * len(self.points.texts)  # words, as a guess
-        return MOST_RECORDS * (HEADER_BYTES + WORD_BYTES * (len(self.points.fields) + texts))
+        return MOST_RECORDS * (HEADER_BYTES + WORD_BYTES * (self.layout.point_words + texts))
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,17 @@ class Format:
 
     @cached_property
     def names(self) -> list[str]:
-        """The names of the fields."""
-        return [field.name for field in self.fields]
+        """The names of the fields that are read: vectors are passed over."""
+        return [field.name for field in self._read]
+
+    @cached_property
+    def _read(self) -> list[StateField]:
+        return [field for field in self.fields if field.wire is not Wire.VECTOR]
 
     @cached_property
     def texts(self) -> list[int]:
-        """Which fields have their values in the heap."""
-        return [place for place, field in enumerate(self.fields) if field.wire is Wire.TEXT]
+        """Which fields, of those read, have their values in the heap."""
+        return [place for place, field in enumerate(self._read) if field.wire is Wire.TEXT]
 
     @cached_property
     def readable(self) -> bool:
@@ -121,9 +125,7 @@ class Format:
     @cached_property
     def struct(self) -> Struct:
         """One record without its heap."""
-        return Struct(
-            "<" + "".join("d" if field.wire is Wire.FLOAT else "q" for field in self.fields)
-        )
+        return Struct("<" + "".join(map(_code, self.fields)))
 
     def read(self, row: bytes, at: int, count: int) -> Iterable[Record]:
         """Return the records of the frame whose body starts at `at`."""
@@ -141,3 +143,9 @@ class Format:
                 heap = end
             columns[place] = values
         return zip(*columns, strict=True)
+
+
+def _code(field: StateField) -> str:
+    if field.wire is Wire.VECTOR:
+        return f"{field.size * WORD_BYTES}x"
+    return "d" if field.wire is Wire.FLOAT else "q"

@@ -44,6 +44,12 @@ Lift = Callable[[Column, Column], Column]  # from the times and the values of ev
 _NULL, _LARGEST = int(NULL), int(LARGEST)
 
 
+def is_short(computed: Computed) -> bool:
+    """Tell whether a measure is read one value at a time."""
+    vectors = any(of.wire is Wire.VECTOR for of in computed.inputs)
+    return computed.measure.aggregation in SHORT and not vectors
+
+
 def present(values: Column, of: Input | None) -> Column:
     """Return values with None where they are missing; `of` is None where none can be."""
     if of is None or of.wire is Wire.TEXT:

@@ -21,7 +21,6 @@ from featurestore.aggregation.membership import start_of
 from featurestore.aggregation.short_frames import MOST_RECORDS, Columns, ShortFrames
 from featurestore.aggregation.short_merges import (
     MERGES,
-    SHORT,
     Lift,
     Merge,
     Merged,
@@ -29,6 +28,7 @@ from featurestore.aggregation.short_merges import (
     State,
     counts,
     fields_of,
+    is_short,
     lift_of,
     present,
     result_of,
@@ -119,7 +119,7 @@ class ShortRows:
     def _can(self) -> bool:
         if self.layout.is_signed:
             return False
-        return all(computed.measure.aggregation in SHORT for computed, _ in self._wanted)
+        return all(is_short(computed) for computed, _ in self._wanted)
 
     @cached_property
     def _wanted(self) -> list[tuple[Computed, Window]]:

@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from featurestore.cli.options import definitions
 from featurestore.definitions.catalog import Catalog, load
+from featurestore.definitions.contract import type_text
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
@@ -47,12 +48,15 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
     facts = [f"event time {stream.event_time}"]
     facts += [f"id {stream.event_id}"] if stream.event_id else []
     tree = Tree(f"stream [bold]{escape(stream.name)}[/]  {escape(', '.join(facts))}")
-    columns = (f"{c.name} {c.kind}{'?' if c.nullable else ''}" for c in stream.columns.values())
+    columns = (
+        f"{c.name} {c.type_text}{'?' if c.nullable else ''}" for c in stream.columns.values()
+    )
     tree.add(escape("columns " + ", ".join(columns)))
     for view in views:
         branch = tree.add(f"view [bold]{escape(view.name)}[/]  {escape(_windows(view))}")
         for name, measure in view.features.items():
-            kind = next(f.kind for f in view.outputs if f.measure_name == name)
+            output = next(f for f in view.outputs if f.measure_name == name)
+            kind = type_text(output.kind, output.size)
             branch.add(escape(f"{name} = {measure}  {kind}"))
     return tree
 

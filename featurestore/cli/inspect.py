@@ -1,6 +1,7 @@
 """``featurestore inspect``: what a row holds, for people."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import click
 from rich.console import Console
@@ -23,6 +24,7 @@ from featurestore.storage.embedded import store_url
 from featurestore.storage.keys import row_key, view_tag
 from featurestore.storage.rows import Rows
 
+_SHOWN = 4  # components of a vector
 _INSTANTS = (AT, "first", "last")
 
 
@@ -93,7 +95,19 @@ def _cells(field: StateField, records: Records) -> list[str]:
     ]
 
 
+def _vector(numbers: Sequence[float]) -> str:
+    """Write a vector, a long one by how it begins.
+
+    >>> _vector([1.0, 0.1 + 0.2]), _vector([0.5] * 8)
+    ('[1, 0.3]', '[0.5, 0.5, 0.5, 0.5, …] of 8')
+    """
+    begin = ", ".join(f"{number:.6g}" for number in numbers[:_SHOWN])
+    return f"[{begin}]" if len(numbers) <= _SHOWN else f"[{begin}, …] of {len(numbers)}"
+
+
 def _cell(field: StateField, value: float, records: Records) -> str:
     if field.name in _INSTANTS or field.name.endswith("_at"):
         return instant_text(int(value))
-    return records.words[int(value)].decode() if field.wire == "text" else str(value)
+    if field.wire is Wire.VECTOR:
+        return _vector(cast("Sequence[float]", value))
+    return records.words[int(value)].decode() if field.wire is Wire.TEXT else str(value)

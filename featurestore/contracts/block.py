@@ -150,10 +150,17 @@ def _raw_rows(batch: pa.RecordBatch) -> list[bytes]:
 
 
 def _as_json(row: dict[str, Any]) -> bytes:
-    infinite = any(isinstance(v, float) and not math.isfinite(v) for v in row.values())
-    if infinite:  # orjson would write null, and the reason for the rejection would be gone
+    if any(
+        map(_is_infinite, row.values())
+    ):  # orjson would write null, and the reason for the rejection would be gone
         return json.dumps(row, default=_as_text, ensure_ascii=False).encode()
     return orjson.dumps(row, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _is_infinite(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_infinite, value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _as_text(value: Any) -> str:

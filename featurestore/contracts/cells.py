@@ -24,6 +24,7 @@ from featurestore.contracts.fixed_text import (
     read_instants,
 )
 from featurestore.contracts.shape import LARGEST, SMALLEST, Leaf
+from featurestore.contracts.vectors import items_of, vector_array
 from featurestore.definitions.contract import ARROW_TYPES, Kind
 
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
@@ -63,6 +64,8 @@ def convert(array: Any, leaf: Leaf, kind: Kind) -> tuple[Any, Mask]:
     >>> values.to_pylist(), right.tolist()
     ([5.0, None, -1.0], [True, False, False])
     """
+    if kind is Kind.VECTOR:
+        return _vectors(array, leaf)
     values, right = _READERS[kind](array, leaf)
     if values.null_count:
         right &= _mask(pc.is_valid(values))
@@ -72,6 +75,20 @@ def convert(array: Any, leaf: Leaf, kind: Kind) -> tuple[Any, Mask]:
         choices = [choice for choice in leaf.choices if isinstance(choice, _PYTHON[kind])]
         right &= _mask(pc.is_in(values, pa.array(choices, values.type)))
     return values, right
+
+
+def _vectors(array: Any, leaf: Leaf) -> tuple[Any, Mask]:
+    """Return vectors: the lists of so many floats of which each is certainly right."""
+    found = items_of(array, leaf.size)
+    if found is None:
+        nothing = np.zeros(len(array), np.bool_)
+        return vector_array(np.zeros((0, leaf.size)), nothing), nothing
+    items, right = found
+    numbers, fine = convert(plain(items), Leaf("float", leaf.limits), Kind.FLOAT)
+    whole = fine.reshape(-1, leaf.size).all(axis=1)
+    right = right.copy()
+    right[right] = whole
+    return vector_array(np.asarray(numbers).reshape(-1, leaf.size)[whole], right), right
 
 
 _PYTHON: dict[Kind, type] = {Kind.INT: int, Kind.TEXT: str}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.contracts.fixed_text import Ints, Mask
-from featurestore.definitions.contract import ARROW_TYPES, Column
+from featurestore.definitions.contract import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Piece:
 
     Attributes:
         places: Where each stands in its block, from 0.
-        columns: Their values by column name, typed as `ARROW_TYPES` says.
+        columns: Their values by column name, typed as `Column.arrow_type` says.
     """
 
     places: Ints
@@ -36,7 +36,7 @@ class Piece:
         """
         by_column = zip(*events, strict=True) if events else [()] * len(columns)
         arrays = {
-            column.name: pa.array(values, ARROW_TYPES[column.kind])
+            column.name: pa.array(values, column.arrow_type)
             for column, values in zip(columns, by_column, strict=True)
         }
         return cls(np.array(places, np.int64), arrays)

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import from_json
 
 from featurestore.definitions.contract import unwrap
 
@@ -18,7 +19,8 @@ def event_of(row: Mapping[str, Any], contract: type[BaseModel], *, text: bool) -
         row: Values by column name.
         contract: The contract.
         text: Whether all cells are text. An empty one is then missing where the field has a
-            default, None where it may be None, and an empty text elsewhere.
+            default, None where it may be None, and an empty text elsewhere. A list is an array of
+            JSON.
 
     >>> class Card(BaseModel):
     ...     country: str
@@ -66,6 +68,8 @@ def _parse(event: dict[str, Any], key: str, field: FieldInfo, inner: Any) -> Non
     if value is not None and value != "":
         if get_origin(inner) is Literal and value not in get_args(inner):
             event[key] = _whole(value)
+        elif get_origin(inner) is list:
+            event[key] = _listed(value)
     elif field.is_required():
         event[key] = None if _optional(field) else ""
     else:
@@ -74,6 +78,16 @@ def _parse(event: dict[str, Any], key: str, field: FieldInfo, inner: Any) -> Non
 
 def _optional(field: FieldInfo) -> bool:
     return unwrap(field.annotation)[1]
+
+
+def _listed(text: Any) -> Any:
+    """Return the array that a text of JSON writes, other values as they are."""
+    if not isinstance(text, str) or not text.lstrip().startswith("["):
+        return text
+    try:
+        return from_json(text)
+    except ValueError:
+        return text
 
 
 def _whole(text: str) -> int | str:

@@ -21,7 +21,7 @@ LARGEST: Final = 2**63 - 1
 _HUGE: Final = 2**1000  # any float has room for less
 
 LeafType: TypeAlias = Literal[
-    "int", "float", "decimal", "str", "bool", "datetime", "date", "uuid", "choice"
+    "int", "float", "decimal", "str", "bool", "datetime", "date", "uuid", "choice", "vector"
 ]
 
 
@@ -40,13 +40,15 @@ class Leaf:
     Attributes:
         type: What it is.
         limits: Constraints by pydantic's names: ge gt le lt multiple_of min_length max_length
-            pattern.
+            pattern. Those of a vector are about each of its floats.
         choices: What is allowed, for a Literal or an Enum.
+        size: How many floats a vector has.
     """
 
     type: LeafType
     limits: Mapping[str, Any]
     choices: tuple[str | int, ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ def shape_of(model: type[BaseModel]) -> Nested | None:
     >>> class Payment(BaseModel):
     ...     amount: float = 0
     >>> shape_of(Payment).members["amount"]
-    Member(key='amount', part=Leaf(type='float', limits={}, choices=()), nullable=False, \
-default=0.0)
+    Member(key='amount', part=Leaf(type='float', limits={}, choices=(), size=0), \
+nullable=False, default=0.0)
     """
     model.model_rebuild()
     try:
@@ -133,6 +135,8 @@ def _part(schema: Any, models: dict[str, Any]) -> Part:
         return _leaf(schema)
     if kind in {"literal", "enum"}:
         return _choice(schema)
+    if kind == "list" and {"min_length", "max_length"} & schema.keys():
+        return _vector(schema, models)
     return _many(schema, models)
 
 
@@ -285,6 +289,20 @@ def _choice(schema: Any) -> Leaf:
     if not all(type(v) is str or (type(v) is int and SMALLEST <= v <= LARGEST) for v in values):
         raise _OnlyPydanticError
     return Leaf("choice", {}, tuple(values))
+
+
+def _vector(schema: Any, models: dict[str, Any]) -> Leaf:
+    """Return a list of so many floats; one that may have more or fewer only pydantic can check."""
+    _only(schema, {"items_schema", "min_length", "max_length"})
+    size, items = (
+        schema.get("min_length"),
+        _part(schema.get("items_schema", {"type": "any"}), models),
+    )
+    if not size or size != schema.get("max_length"):
+        raise _OnlyPydanticError
+    if not isinstance(items, Leaf) or items.type != "float":
+        raise _OnlyPydanticError
+    return Leaf("vector", items.limits, size=size)
 
 
 def _many(schema: Any, models: dict[str, Any]) -> Many:

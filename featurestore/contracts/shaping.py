@@ -19,7 +19,7 @@ from featurestore.contracts.piece import Piece, in_order
 from featurestore.contracts.reference_table import References
 from featurestore.contracts.rejection import Reason
 from featurestore.contracts.verdict import Fault, printable
-from featurestore.definitions.contract import ARROW_TYPES, Column, contract_columns
+from featurestore.definitions.contract import Column, contract_columns
 from featurestore.definitions.operators import finite
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.transform import applied, name_of
@@ -96,7 +96,7 @@ class Shaping:
     @property
     def _nothing(self) -> Piece:
         shaped = self.stream.shaped.values()
-        columns = {c.name: pa.array([], ARROW_TYPES[c.kind]) for c in shaped}
+        columns = {c.name: pa.array([], c.arrow_type) for c in shaped}
         return Piece(np.zeros(0, np.int64), columns)
 
     def _transformed(self, events: Piece, faults: list[tuple[int, Fault]]) -> Iterator[Piece]:
@@ -131,10 +131,10 @@ class Shaping:
                 return f"transform {name} gave no column {column.name!r} this time"
             values = plain(batch.column(place))
             try:
-                columns[column.name] = finite(pc.cast(values, ARROW_TYPES[column.kind]))
+                columns[column.name] = finite(pc.cast(values, column.arrow_type))
             except pa.ArrowException as error:
                 cause = str(error).splitlines()[0]
-                return f"transform {name}: {column.name}: no {column.kind.value} this time: {cause}"
+                return f"transform {name}: {column.name}: no {column.type_text} this time: {cause}"
         if columns[self.stream.event_time].null_count:
             return f"transform {name}: {self.stream.event_time}: must not be missing"
         return columns
@@ -153,7 +153,7 @@ class Shaping:
         columns = dict(events.columns)
         for column in self._of(self.stream.derive):
             made: Any = self.stream.derive[column.name].evaluate(columns)
-            columns[column.name] = made.cast(ARROW_TYPES[column.kind], safe=False)
+            columns[column.name] = made.cast(column.arrow_type, safe=False)
         return Piece(events.places, {c.name: columns[c.name] for c in self.wanted})
 
     def _of(self, names: Iterable[str]) -> list[Column]:

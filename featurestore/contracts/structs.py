@@ -85,6 +85,9 @@ def _leaf(leaf: Leaf) -> Any:
     if leaf.type in {"float", "decimal"}:
         bounds = _stronger if leaf.type == "float" else _strictly
         return Annotated[float, Meta(**bounds(leaf.limits))]
+    if leaf.type == "vector":
+        number: Any = Annotated[float, Meta(**_stronger(leaf.limits))]
+        return Annotated[list[number], Meta(min_length=leaf.size, max_length=leaf.size)]
     if leaf.type == "datetime":  # seconds or milliseconds since 1970 are instants, too
         return str | Annotated[int, Meta(ge=SMALLEST, le=LARGEST)]
     if leaf.type == "bool":

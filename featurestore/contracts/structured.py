@@ -6,6 +6,7 @@ only for those that the struct refuses, which are left to pydantic.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from featurestore.contracts.json_lines import Lines
 from featurestore.contracts.piece import Piece
 from featurestore.contracts.shape import Leaf, Nested
 from featurestore.contracts.structs import attribute, struct_of
+from featurestore.contracts.vectors import vector_array
 from featurestore.definitions.contract import ARROW_TYPES, Column, Kind
 
 _AT_ONCE = 2048
@@ -130,7 +132,17 @@ def _field(shape: Nested, column: Column) -> Field:
 def _array(field: Field, values: list[Any]) -> tuple[Any, Mask | bool]:
     if field.leaf.type in _READ:
         return _READ[field.leaf.type](values)
-    return pa.array(values, ARROW_TYPES[field.column.kind]), True
+    if field.leaf.type == "vector":
+        return _vectors(values, field.leaf.size), True
+    return pa.array(values, field.column.arrow_type), True
+
+
+def _vectors(values: list[Any], size: int) -> Any:
+    there = np.array([value is not None for value in values], np.bool_)
+    if not there.all():
+        values = [value for value in values if value is not None]
+    numbers = np.fromiter(chain.from_iterable(values), np.float64, len(values) * size)
+    return vector_array(numbers.reshape(-1, size), there)
 
 
 def _instants(values: list[Any]) -> tuple[Any, Mask]:

@@ -17,7 +17,7 @@ from featurestore.contracts.fixed_text import Mask
 from featurestore.contracts.piece import Piece
 from featurestore.contracts.shape import Leaf, Many, Member, Nested, Required, Unclear
 from featurestore.contracts.table import Table, empty
-from featurestore.definitions.contract import ARROW_TYPES, Column, Kind
+from featurestore.definitions.contract import Column, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Tabular:
         elif isinstance(member.part, Many):
             yield name, None, _many(member, member.part, table) | table.unsaid
         else:
-            kind = self.columns[name].kind if name in self.columns else None
-            values, fine = _leaf(member, member.part, kind, table)
+            values, fine = _leaf(member, member.part, self.columns.get(name), table)
             if values is not None and table.unsaid.any():
                 nothing = pa.array(table.unsaid)
                 values = pc.if_else(nothing, pa.scalar(None, values.type), values)
@@ -90,17 +89,19 @@ def _may_be_null(member: Member, *, struct: bool) -> bool:
     return member.default is None
 
 
-def _leaf(member: Member, leaf: Leaf, kind: Kind | None, table: Table) -> tuple[Any, Mask | bool]:
+def _leaf(
+    member: Member, leaf: Leaf, column: Column | None, table: Table
+) -> tuple[Any, Mask | bool]:
     array = table.columns.get(member.key)
-    if kind is None:  # choices of several kinds are no column
+    if column is None:  # choices of several kinds are no column
         return None, array is None and _has_default(member)
     if array is None:
         default = member.default if _has_default(member) else None
-        constant: Any = pa.scalar(default, ARROW_TYPES[kind])
+        constant: Any = pa.scalar(default, column.arrow_type)
         return pa.repeat(constant, table.size), _has_default(member)
     if table.text:
-        return _texts(array, member, leaf, kind)
-    values, right = convert(array, leaf, kind)
+        return _texts(array, member, leaf, column.kind)
+    values, right = convert(array, leaf, column.kind)
     return values, right | empty(array, text=False) if member.nullable else right
 
 

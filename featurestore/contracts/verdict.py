@@ -105,11 +105,26 @@ class _UnusableError(Exception):
 
 
 def _column_value(column: Column, value: Any) -> Any:
+    if column.kind is Kind.VECTOR:
+        return _vector(column, value)
     value = value.value if isinstance(value, Enum) else value
     expected, read = _READERS[column.kind]
     if not isinstance(value, expected):
         raise _UnusableError(column.name, f"the contract made it no {column.kind.value}", value)
     return read(column.name, value)
+
+
+def _vector(column: Column, value: Any) -> list[float]:
+    if not isinstance(value, list | tuple) or len(value) != column.size:
+        fault = f"the contract made it no list of {column.size} floats"
+        raise _UnusableError(column.name, fault, value)
+    if all(type(item) is float and math.isfinite(item) for item in value):
+        return list(value)
+    for place, item in enumerate(value):
+        if not isinstance(item, int | float | Decimal):
+            name = f"{column.name}.{place}"
+            raise _UnusableError(name, "the contract made it no float", item)
+    return [_float(f"{column.name}.{place}", item) for place, item in enumerate(value)]
 
 
 def _int(name: str, value: int) -> int:

@@ -15,8 +15,18 @@ Parameters = Mapping[str, object]
 
 
 def number(kinds: Kinds) -> Kind:
-    """An int for ints and booleans, else a float."""
-    return Kind.FLOAT if kinds[0] is Kind.FLOAT else Kind.INT
+    """An int for ints and booleans, else a float; a vector for vectors."""
+    return kinds[0] if kinds[0] in {Kind.FLOAT, Kind.VECTOR} else Kind.INT
+
+
+def average(kinds: Kinds) -> Kind:
+    """A float; a vector for vectors."""
+    return Kind.VECTOR if kinds[0] is Kind.VECTOR else Kind.FLOAT
+
+
+def components(kinds: Kinds) -> Kind | None:
+    """What the components of a vector are; None for all other kinds."""
+    return Kind.FLOAT if kinds[0] is Kind.VECTOR else None
 
 
 def same(kinds: Kinds) -> Kind:
@@ -38,14 +48,16 @@ class Aggregation:
         gives: The kind of its result by the kinds of its columns.
         items: The kind of the items where the result is a list, or of the keys where it is a map.
         numbers: Which of its columns must be numbers, by place.
+        vectors: Whether its column may be a vector instead.
         counts: Whether it is 0, not missing, where there are no events.
         invertible: Whether an event can be taken out again without looking at all the others.
     """
 
     name: str
     gives: Callable[[Kinds], Kind]
-    items: Callable[[Kinds], Kind] | None = None
+    items: Callable[[Kinds], Kind | None] | None = None
     numbers: Sequence[int] = ()
+    vectors: bool = False
     counts: bool = False
     invertible: bool = False
 

@@ -15,6 +15,9 @@ from uuid import UUID
 
 import pyarrow as pa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+LARGEST_VECTOR = 4096  # floats
 
 
 class Kind(StrEnum):
@@ -28,6 +31,7 @@ class Kind(StrEnum):
     DATE = "date"
     LIST = "list"  # only of features: items of one of the kinds above
     MAP = "map"  # only of features: how often which value
+    VECTOR = "vector"  # floats, always so many, as in an embedding
 
     @property
     def is_number(self) -> bool:
@@ -54,20 +58,51 @@ class Column:
         kind: What it holds.
         nullable: Whether an event may have none.
         path: The attributes that lead to it in the model.
+        size: How many floats a vector has; 0 for all other kinds.
     """
 
     name: str
     kind: Kind
     nullable: bool
     path: tuple[str, ...]
+    size: int = 0
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """What it is in Arrow; of a vector a list of fixed size."""
+        return arrow_type_of(self.kind, self.size)
+
+    @property
+    def type_text(self) -> str:
+        """What it holds, as it is shown to people; see `type_text`."""
+        return type_text(self.kind, self.size)
+
+
+def arrow_type_of(kind: Kind, size: int) -> pa.DataType:
+    """Return the type in Arrow of a kind of column, a vector of so many floats.
+
+    >>> arrow_type_of(Kind.VECTOR, 3)
+    FixedSizeListType(fixed_size_list<item: double>[3])
+    """
+    return pa.list_(pa.float64(), size) if kind is Kind.VECTOR else ARROW_TYPES[kind]
+
+
+def type_text(kind: Kind, size: int) -> str:
+    """Write a kind for people.
+
+    >>> type_text(Kind.VECTOR, 3), type_text(Kind.FLOAT, 0)
+    ('vector[3]', 'float')
+    """
+    return f"{kind.value}[{size}]" if size else kind.value
 
 
 @lru_cache(maxsize=256)
 def contract_columns(model: type[BaseModel]) -> dict[str, Column]:
     """Return the usable columns of a contract, in the order of its fields.
 
-    Fields of other types (lists, maps, unions) are checked like the rest of the contract, but
-    are no columns.
+    A list of floats whose `min_length` and `max_length` are one number, from 1 to 4096, is a
+    vector. Fields of other types (other lists, maps, unions) are checked like the rest of the
+    contract, but are no columns.
 
     >>> class Card(BaseModel):
     ...     country: str | None
@@ -94,17 +129,29 @@ def kind_of(arrow_type: pa.DataType) -> Kind | None:
         return Kind.DATETIME
     if pa.types.is_date(arrow_type):
         return Kind.DATE
-    return None
+    return Kind.VECTOR if vector_size(arrow_type) else None
+
+
+def vector_size(arrow_type: pa.DataType) -> int:
+    """Return how many floats vectors of an Arrow type have; 0 where it is none of vectors."""
+    if not pa.types.is_fixed_size_list(arrow_type):
+        return 0
+    listed: Any = arrow_type
+    fits = pa.types.is_floating(listed.value_type) and 1 <= listed.list_size <= LARGEST_VECTOR
+    return int(listed.list_size) if fits else 0
 
 
 def _columns(model: type[BaseModel], path: tuple[str, ...], *, nullable: bool) -> Iterator[Column]:
     for name, field in model.model_fields.items():
         inner, optional = unwrap(field.annotation)
+        optional = optional or field.default is None  # as in `amount: float = None`
         here = (*path, name)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _columns(inner, here, nullable=nullable or optional)
         elif (kind := _kind(inner)) is not None:
             yield Column(".".join(here), kind, nullable or optional, here)
+        elif 1 <= (size := fixed_length(field)) <= LARGEST_VECTOR and is_listed_float(inner):
+            yield Column(".".join(here), Kind.VECTOR, nullable or optional, here, size)
 
 
 def unwrap(annotation: Any) -> tuple[Any, bool]:
@@ -113,15 +160,40 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
     >>> unwrap(Annotated[float | None, "unit: euro"])
     (<class 'float'>, True)
     """
+    inner, optional, _ = _unwrapped(annotation)
+    return inner, optional
+
+
+def _unwrapped(annotation: Any) -> tuple[Any, bool, list[Any]]:
+    """Return what `unwrap` does, and the notes of the Annotated taken off."""
     if get_origin(annotation) is Annotated:
-        return unwrap(get_args(annotation)[0])
+        inner, optional, notes = _unwrapped(get_args(annotation)[0])
+        return inner, optional, [*get_args(annotation)[1:], *notes]
     if get_origin(annotation) in (Union, UnionType):
-        inner = [arg for arg in get_args(annotation) if arg is not NoneType]
-        optional = len(inner) < len(get_args(annotation))
-        if len(inner) == 1:
-            return unwrap(inner[0])[0], optional
-        return annotation, optional
-    return annotation, False
+        arguments = [arg for arg in get_args(annotation) if arg is not NoneType]
+        optional = len(arguments) < len(get_args(annotation))
+        if len(arguments) == 1:
+            inner, _, notes = _unwrapped(arguments[0])
+            return inner, optional, notes
+        return annotation, optional, []
+    return annotation, False, []
+
+
+def fixed_length(field: FieldInfo) -> int:
+    """Return how long a field's list must be; 0 where that is not one number."""
+    notes = [*field.metadata, *_unwrapped(field.annotation)[2]]
+    flat = [each for n in notes for each in (n.metadata if isinstance(n, FieldInfo) else [n])]
+    least: set[Any] = {getattr(note, "min_length", None) for note in flat} - {None}
+    most = {getattr(note, "max_length", None) for note in flat} - {None}
+    return int(least.pop()) if least == most and len(least) == 1 else 0
+
+
+def is_listed_float(annotation: Any) -> bool:
+    """Tell whether a type is a list of floats that are never None."""
+    if get_origin(annotation) is not list:
+        return False
+    item, optional = unwrap(get_args(annotation)[0])
+    return _kind(item) is Kind.FLOAT and not optional
 
 
 _KINDS: tuple[tuple[type, Kind], ...] = (  # bool before int, datetime before date: subclasses first

@@ -39,5 +39,26 @@ def raw_default(value: object, kind: Kind) -> Default:
             return to_us(value)
         case (Kind.DATE, date()) if not isinstance(value, datetime):
             return value.toordinal() - EPOCH.toordinal()
-    msg = f"must be {kind.value}, got {type(value).__name__} {str(value)[:100]!r}"
-    raise ValueError(msg)
+    raise ValueError(_expected(kind.value, value))
+
+
+def vector_default(value: object, size: int) -> list[Default]:
+    """Return a default for vectors of so many floats.
+
+    Raises:
+        ValueError: It is no list of so many numbers.
+
+    >>> vector_default([0, 1], 2)
+    [0.0, 1.0]
+    >>> vector_default([0.5], 2)
+    Traceback (most recent call last):
+      ...
+    ValueError: must be a list of 2 floats, got list '[0.5]'
+    """
+    if not isinstance(value, list | tuple) or len(value) != size:
+        raise ValueError(_expected(f"a list of {size} floats", value))
+    return [raw_default(item, Kind.FLOAT) for item in value]
+
+
+def _expected(what: str, value: object) -> str:
+    return f"must be {what}, got {type(value).__name__} {str(value)[:100]!r}"

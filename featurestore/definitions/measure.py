@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from featurestore.definitions.aggregation import AGGREGATIONS, Aggregation, Kinds
+from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression, as_expression
 
 Parameter = object
@@ -57,8 +58,12 @@ class Measure:
         >>> total("name").problem([Kind.TEXT])
         'total needs numbers, but name is str; count, first, last, minimum, maximum take any value'
         """
+        if Kind.VECTOR in kinds and not self.rule.vectors:
+            others = ", ".join(name for name, rule in AGGREGATIONS.items() if rule.vectors)
+            vector = self.inputs[list(kinds).index(Kind.VECTOR)]
+            return f"{self.aggregation} takes no vectors, and {vector} is one; {others} do"
         for place in self.rule.numbers:
-            if place < len(kinds) and not kinds[place].is_number:
+            if place < len(kinds) and not (kinds[place].is_number or kinds[place] is Kind.VECTOR):
                 return (
                     f"{self.aggregation} needs numbers, but {self.inputs[place]} is "
                     f"{kinds[place].value}; count, first, last, minimum, maximum take any value"

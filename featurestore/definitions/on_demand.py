@@ -6,6 +6,7 @@ A function gets two mappings of numpy arrays, one value per entity, and returns 
 type                 array               null
 ===================  ==================  ==========================
 float, int, bool     float64             NaN
+vector, as an input  float64, a row each a row of NaN
 str                  object              None
 datetime             datetime64[us] UTC  NaT
 date                 datetime64[D]       NaT

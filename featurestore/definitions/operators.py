@@ -10,6 +10,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -168,10 +169,22 @@ def _greatest(*values: Any) -> Any:
 
 
 def finite(values: Any) -> Any:
-    """Return values with numbers that are not finite as missing."""
+    """Return values with numbers that are not finite as missing, and vectors that have one."""
+    if pa.types.is_fixed_size_list(values.type):
+        return _finite_vectors(values)
     if not pa.types.is_floating(values.type):
         return values
     return pc.if_else(pc.is_finite(values), values, _none(values))
+
+
+def _finite_vectors(vectors: Any) -> Any:
+    fine: Any = pc.fill_null(pc.is_finite(vectors.flatten()), False)  # noqa: FBT003 - Arrow's way
+    components = np.asarray(fine)
+    if components.all():
+        return vectors
+    whole = np.array(pc.is_valid(vectors))
+    whole[whole] = components.reshape(-1, vectors.type.list_size).all(axis=1)
+    return pc.if_else(pa.array(whole), vectors, _none(vectors))
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {

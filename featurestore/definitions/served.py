@@ -20,6 +20,11 @@ class Served:
         """What it holds."""
         return self.feature.kind
 
+    @property
+    def size(self) -> int:
+        """How many floats a vector has; 0 for other values."""
+        return self.feature.size
+
 
 def selection_of(part: FeatureView | Selection) -> Selection:
     """Return a view as the selection of all its features."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.defaults import Default, raw_default
+from featurestore.definitions.defaults import Default, raw_default, vector_default
 from featurestore.definitions.on_demand import Declared, OnDemand
 from featurestore.definitions.problems import report
 from featurestore.definitions.served import Served, selection_of, served_of, unknown_in
@@ -21,6 +21,11 @@ class Computed:
     name: str
     kind: Kind
     by: OnDemand
+
+    @property
+    def size(self) -> int:
+        """How many floats a vector has: functions give none."""
+        return 0
 
 
 Place: TypeAlias = Served | Computed
@@ -93,7 +98,7 @@ class FeatureService:
         return inner + [deeper for service in inner for deeper in service.services]
 
     @cached_property
-    def fills(self) -> dict[str, Default]:
+    def fills(self) -> dict[str, Default | list[Default]]:
         """What stands in for nulls, as the vector holds it; its own before those of services in it.
 
         Instants are in microseconds UTC, dates in days since 1970.
@@ -113,17 +118,18 @@ class FeatureService:
         problems += [*self._clashes(), *self._key_clashes(), *self._context_clashes()]
         return problems + self._own_defaults()[1]
 
-    def _own_defaults(self) -> tuple[dict[str, Default], list[str]]:
+    def _own_defaults(self) -> tuple[dict[str, Default | list[Default]], list[str]]:
         """Return its own defaults that are right, and what is wrong with the others."""
-        kinds = {place.name: place.kind for place in self.places}
-        fills: dict[str, Default] = {}
+        kinds = {place.name: (place.kind, place.size) for place in self.places}
+        fills: dict[str, Default | list[Default]] = {}
         problems = []
         for name, value in self.defaults.items():
             if name not in kinds:
                 problems.append(f"default {name!r} is no feature of it{hint(name, kinds)}")
                 continue
             try:
-                fills[name] = raw_default(value, kinds[name])
+                kind, size = kinds[name]
+                fills[name] = vector_default(value, size) if size else raw_default(value, kind)
             except ValueError as error:
                 problems.append(f"default {name!r} {error}")
         return fills, problems

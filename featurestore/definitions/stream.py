@@ -15,11 +15,18 @@ from functools import cached_property
 import pyarrow as pa
 from pydantic import BaseModel
 
-from featurestore.definitions.contract import ARROW_TYPES, Column, Kind, contract_columns, kind_of
+from featurestore.definitions.contract import (
+    Column,
+    Kind,
+    contract_columns,
+    kind_of,
+    vector_size,
+)
 from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.problems import report
 from featurestore.definitions.reference import Enrichment, Reference
 from featurestore.definitions.transform import Transform, fingerprint, transformed
+from featurestore.definitions.vectors import misuse, why_no_vector
 from featurestore.errors import has, hint
 from featurestore.instants import duration_us
 
@@ -81,9 +88,9 @@ class Stream:
         """Every column features can use: the contract's as shaped, looked up, then derived ones."""
         columns = dict(self.looked_up)
         for name, expression in self.derive.items():
-            kind = self._derived_kind(expression, columns)
-            if isinstance(kind, Kind):
-                columns[name] = Column(name, kind, nullable=True, path=())
+            made = self._derived(name, expression, columns)
+            if isinstance(made, Column):
+                columns[name] = made
         return columns
 
     @cached_property
@@ -121,19 +128,41 @@ class Stream:
         """Return what an expression over this stream's columns holds, or what is wrong with it."""
         return self._derived_kind(expression, self.columns)
 
+    def size_of(self, expression: Expression) -> int:
+        """Return how many floats an expression's vectors have; 0 where it gives none."""
+        made = self._derived("", expression, self.columns)
+        return made.size if isinstance(made, Column) else 0
+
     def _derived_kind(self, expression: Expression, columns: Mapping[str, Column]) -> Kind | str:
-        for name in expression.columns():
-            if name not in columns:
-                return (
-                    f"column {name!r} is not in stream {self.name!r} {has(list(columns))}"
-                    f"{hint(name, columns)}"
-                )
-        empty = {c.name: pa.array([], ARROW_TYPES[c.kind]) for c in columns.values()}
+        made = self._derived("", expression, columns)
+        return made if isinstance(made, str) else made.kind
+
+    def _derived(
+        self, name: str, expression: Expression, columns: Mapping[str, Column]
+    ) -> Column | str:
+        """Return the column that an expression gives, or what is wrong with it."""
+        for used in expression.columns():
+            if used not in columns:
+                return self._unknown(used, columns)
+        if (wrong := misuse(expression, columns)) is not None:
+            return wrong
+        empty = {c.name: pa.array([], c.arrow_type) for c in columns.values()}
         try:
             arrow_type = expression.evaluate(empty).type
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             return f"{expression} does not go together: {str(error).splitlines()[0]}"
-        return kind_of(arrow_type) or f"{expression} gives {arrow_type}, which no feature can hold"
+        kind = kind_of(arrow_type)
+        if kind is None:
+            return f"{expression} gives {arrow_type}, which no feature can hold"
+        return Column(name, kind, nullable=True, path=(), size=vector_size(arrow_type))
+
+    def _unknown(self, name: str, columns: Mapping[str, Column]) -> str:
+        if (why := why_no_vector(self.contract, name)) is not None:
+            return f"column {name!r} of stream {self.name!r} {why}"
+        return (
+            f"column {name!r} is not in stream {self.name!r} {has(list(columns))}"
+            f"{hint(name, columns)}"
+        )
 
     def _problems(self) -> list[str]:
         problems = self._column_problems() or self._transform_problems()
@@ -158,6 +187,9 @@ class Stream:
                     f"{role} {name!r} is not in contract {self.contract.__name__!r} "
                     f"{has(list(columns))}{hint(name, columns)}"
                 )
+        identity = columns.get(self.event_id) if self.event_id is not None else None
+        if identity is not None and identity.kind is Kind.VECTOR:
+            problems.append(f"event_id {self.event_id!r} is a vector, which names no event")
         time = columns.get(self.event_time)
         if time is not None and (time.kind is not Kind.DATETIME or time.nullable):
             problems.append(f"event_time {self.event_time!r} must be a datetime that is never None")
@@ -206,6 +238,8 @@ class Stream:
             wanted = enrichment.reference.key_kind
             if not isinstance(kind, Kind):
                 problems.append(f"{where}: {kind}")
+            elif kind is Kind.VECTOR:
+                problems.append(f"{where}: {enrichment.key} is a vector, which is no key")
             elif kind is not wanted:
                 problems.append(
                     f"{where}: {enrichment.key} is {kind.value}, but the keys of reference "
@@ -232,12 +266,12 @@ class Stream:
     def _derive_problems(self) -> list[str]:
         problems, known = [], dict(self.looked_up)
         for name, expression in self.derive.items():
-            kind = self._derived_kind(expression, known)
+            made = self._derived(name, expression, known)
             if name in self.looked_up:
                 whose = "the contract" if name in contract_columns(self.contract) else "the stream"
                 problems.append(f"derived column {name!r} is in {whose} already; rename it")
-            elif isinstance(kind, Kind):
-                known[name] = Column(name, kind, nullable=True, path=())
+            elif isinstance(made, Column):
+                known[name] = made
             else:
-                problems.append(f"derived column {name!r}: {kind}")
+                problems.append(f"derived column {name!r}: {made}")
         return problems

@@ -1,6 +1,6 @@
 """Transforms: functions of a user's own over whole batches of events.
 
-1. A transform gets the columns of the contract (as `ARROW_TYPES` types them) in a record batch, or
+1. A transform gets the columns of the contract (typed as `Column.arrow_type`) in a record batch, or
    what the transform before it made of them, and returns a record batch (or a table).
 2. Row i out is row i in: it may add, replace, rename and drop columns, not rows. So each event
    keeps its place in the source, by which it counts once. `Stream.where` leaves events out.
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from featurestore.definitions.contract import ARROW_TYPES, Column, kind_of
+from featurestore.definitions.contract import Column, kind_of, vector_size
 
 Transform: TypeAlias = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -53,12 +53,12 @@ def transformed(
     ...     return payments.rename_columns(["euros"])
     >>> cents = {"cents": Column("cents", Kind.INT, nullable=False, path=("cents",))}
     >>> transformed(cents, [in_euros])
-    {'euros': Column(name='euros', kind=<Kind.INT: 'int'>, nullable=True, path=())}
+    {'euros': Column(name='euros', kind=<Kind.INT: 'int'>, nullable=True, path=(), size=0)}
     >>> transformed(cents, [len])
     'transform len gave int, but must give a pyarrow.RecordBatch'
     """
     batch = pa.RecordBatch.from_pydict(
-        {name: pa.array([], ARROW_TYPES[column.kind]) for name, column in columns.items()}
+        {name: pa.array([], column.arrow_type) for name, column in columns.items()}
     )
     for transform in transforms:
         done = applied(transform, batch)
@@ -114,10 +114,12 @@ def _columns(batch: pa.RecordBatch, before: Mapping[str, Column]) -> dict[str, C
         untyped = known is not None and pa.types.is_null(field.type)  # pandas knows no other
         kind = known.kind if known is not None and untyped else kind_of(field.type)
         if kind is None:
+            to = " to pa.list_(pa.float64(), n)" if pa.types.is_list(field.type) else ""
             return (
                 f"column {field.name!r} is {field.type} after transforms, which no feature can "
-                "hold; cast it, or drop it"
+                f"hold; cast it{to}, or drop it"
             )
         path = known.path if known is not None and known.kind is kind else ()
-        columns[field.name] = Column(field.name, kind, nullable=True, path=path)
+        size = known.size if known is not None and untyped else vector_size(field.type)
+        columns[field.name] = Column(field.name, kind, nullable=True, path=path, size=size)
     return columns

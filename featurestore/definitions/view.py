@@ -26,6 +26,7 @@ from featurestore.instants import duration_text, duration_us
 
 LARGEST_BUDGET = 65_535  # what one frame can hold
 MOST_TILES = 20_000
+MOST_VECTOR_BYTES = 64 * 1024**2  # of a row; Redis holds 512 MiB at most under one key
 CLOCKS = ("wall", "event")
 LENGTHLESS = {
     WindowKind.LIFETIME: "a lifetime",
@@ -44,7 +45,8 @@ class Feature:
         measure: What is computed.
         window: Over what.
         kind: What the value is.
-        items: What the items of a list or the keys of a map are; None for other values.
+        items: What the items of a list, a vector or the keys of a map are; None for other values.
+        size: How many floats a vector has; 0 for other values.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Feature:
     window: Window
     kind: Kind
     items: Kind | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,9 @@ class FeatureView:
     def outputs(self) -> list[Feature]:
         """Every feature, measure by measure, each over the windows in the order given."""
         return [
-            Feature(f"{name}_{window.name}", name, measure, window, *self.kinds_of(measure))
+            Feature(f"{name}_{window.name}", name, measure, window, *kinds, size)
             for name, measure in self.features.items()
+            for kinds, size in [(self.kinds_of(measure), self.size_of(measure))]
             for window in self.parsed_windows
         ]
 
@@ -138,12 +142,12 @@ class FeatureView:
         """
         stream, columns = self.stream, self.stream.columns
         parts: list[object] = [1, stream.name, stream.event_time, self.shards, self.record_budget]
-        parts += [(key, columns[key].kind.value) for key in self.entity.keys]
+        parts += [(key, columns[key].type_text) for key in self.entity.keys]
         windows = self.parsed_windows
         parts += [(w.kind.value, w.width_us, w.offset_us, w.gap_us, w.events) for w in windows]
         parts += [str(self.where), *(str(measure) for measure in self.features.values())]
         parts += [*stream.shaping, *((name, str(made)) for name, made in stream.derive.items())]
-        parts += [(used, columns[used].kind.value) for used in self.columns_used]
+        parts += [(used, columns[used].type_text) for used in self.columns_used]
         if stream.reverses is not None:
             parts += [str(stream.reverses), stream.reverses_time]
         return blake2b(repr(parts).encode(), digest_size=4).hexdigest()
@@ -162,6 +166,11 @@ class FeatureView:
         kinds = [kind if isinstance(kind, Kind) else Kind.INT for kind in found]
         rule = measure.rule
         return rule.gives(kinds), rule.items(kinds) if rule.items is not None else None
+
+    def size_of(self, measure: Measure) -> int:
+        """Return how many floats the vector has that a measure gives; 0 where it gives none."""
+        is_vector = self.kinds_of(measure)[0] is Kind.VECTOR
+        return self.stream.size_of(measure.inputs[0]) if is_vector else 0
 
     @property
     def columns_used(self) -> list[str]:
@@ -220,7 +229,7 @@ class FeatureView:
     def _size_problems(self, windows: Sequence[Window]) -> list[str]:
         tiles = most_tiles(windows)
         if tiles <= MOST_TILES:
-            return []
+            return self._vector_problems(tiles + self.record_budget)
         finest = min(windows, key=lambda window: window.hop_us)
         is_session = finest.kind is WindowKind.SESSION
         cure = (
@@ -230,6 +239,19 @@ class FeatureView:
             f"a busy row would hold {tiles} tiles, more than {MOST_TILES}: window {finest.name!r} "
             f"needs tiles of {duration_text(finest.hop_us)} as far back as it reaches, "
             f"{duration_text(finest.reach_us)}; shorten {cure}"
+        )
+        return [problem]
+
+    def _vector_problems(self, records: int) -> list[str]:
+        measures = [m for m in self.features.values() if isinstance(m, Measure)]
+        inputs = {str(e): e for m in measures for each in m.everything() for e in each.inputs}
+        vector_bytes = 8 * sum(map(self.stream.size_of, inputs.values()))
+        if records * vector_bytes <= MOST_VECTOR_BYTES:
+            return []
+        problem = (
+            f"a busy row would hold {records} events and tiles with {vector_bytes} bytes of "
+            f"vectors each, more than {MOST_VECTOR_BYTES // 1024**2} MiB; take shorter vectors, "
+            "fewer or shorter windows, or a smaller record_budget"
         )
         return [problem]
 
@@ -267,7 +289,12 @@ class FeatureView:
 
     def _key_problems(self) -> list[str]:
         columns = self.stream.columns
-        return [
+        problems = [
+            f"key {key!r} of entity {self.entity.name!r} is a vector; take a column of one value"
+            for key in self.entity.keys
+            if key in columns and columns[key].kind is Kind.VECTOR
+        ]
+        return problems + [
             f"key {key!r} of entity {self.entity.name!r} is not in stream {self.stream.name!r} "
             f"{has(list(columns))}{hint(key, columns)}"
             for key in self.entity.keys

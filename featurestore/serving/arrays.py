@@ -24,13 +24,25 @@ _DTYPES: dict[Kind, npt.DTypeLike] = {
 _LARGEST = 2**63
 
 
-def array_of(values: Sequence[Value], kind: Kind) -> Array:
+def array_of(values: Sequence[Value], kind: Kind, size: int = 0) -> Array:
     """Return values, as vectors hold them, as an array that cannot be changed.
+
+    Args:
+        values: The values.
+        kind: What they are.
+        size: Of vectors how many floats each has.
 
     >>> array_of([1, None], Kind.INT), array_of(["a", None], Kind.TEXT)
     (array([ 1., nan]), array(['a', None], dtype=object))
+    >>> array_of([[1.0, 2.0], None], Kind.VECTOR, 2)
+    array([[ 1.,  2.],
+           [nan, nan]])
     """
-    if kind in _DTYPES:
+    if kind is Kind.VECTOR:
+        nothing = [np.nan] * size
+        array = np.array([nothing if value is None else value for value in values], np.float64)
+        array = array.reshape(-1, size)
+    elif kind in _DTYPES:
         array = np.array(values, dtype=_DTYPES[kind])
     else:
         array = np.fromiter(values, dtype=object, count=len(values))

@@ -85,7 +85,7 @@ class Computing:
     ) -> dict[int, Series]:
         function = call.function
         features = {
-            name: array_of(series[place].plain(), self.read[place].kind)
+            name: array_of(series[place].plain(), self.read[place].kind, self.read[place].size)
             for name, place in call.inputs.items()
         }
         known = {*function.declared, NOW}

@@ -266,9 +266,9 @@ class Plan:
         views = [numbers[id(p.view)] if isinstance(p, Served) else NO_VIEW for p in self.places]
         fills = self.service.fills
         known = any(name in fills for name in self.features)
-        return Shape(
-            self.features, self.kinds, views, [*map(fills.get, self.features)] if known else ()
-        )
+        chosen = [*map(fills.get, self.features)] if known else ()
+        sizes = [place.size for place in self.places]
+        return Shape(self.features, self.kinds, views, chosen, sizes)
 
     def _vector(self, parts: Sequence[list[Item]]) -> list[Item]:
         """Join what each view contributes, and put it into the order of the service."""

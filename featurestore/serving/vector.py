@@ -36,12 +36,14 @@ class Shape:
         kinds: What each holds.
         views: For each the number of the view it comes from, `NO_VIEW` where it was computed.
         fills: For each what stands in for null; empty where nothing does.
+        sizes: For each how many floats a vector has, 0 for other values.
     """
 
     features: Sequence[str]
     kinds: Sequence[Kind]
     views: Sequence[int]
     fills: Sequence[Value] = ()
+    sizes: Sequence[int] = ()
 
     @cached_property
     def texts(self) -> list[tuple[int, Callable[[int], str]]]:

@@ -19,10 +19,8 @@ from featurestore.aggregation.windows import read
 from tests.rows import Rows
 from tests.strategies import purchases, view_of
 
-LAYOUTS = {
-    kind: Layout.of(view_of(("1m", "1h"), None, 4, features=kind))
-    for kind in ("basic", "numeric", "listed")
-}
+KINDS = ("basic", "numeric", "listed", "vectors", "vectors_by_events")
+LAYOUTS = {kind: Layout.of(view_of(("1m", "1h"), None, 4, features=kind)) for kind in KINDS}
 LAYOUT = LAYOUTS["basic"]
 
 
@@ -60,7 +58,7 @@ def test_frames_in_any_order_hold_the_same_records(events, order) -> None:
             assert sorted(map(repr, listed(before))) == sorted(map(repr, listed(after)))
 
 
-@pytest.mark.parametrize("kind", ["basic", "numeric", "listed"])
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20, deadline=None)
 @given(events=purchases(most=12))
 def test_what_was_encoded_is_decoded(kind: str, events) -> None:
@@ -89,7 +87,7 @@ def test_arbitrary_bytes_are_refused_with_a_value_error(row) -> None:
     assert row == b"" or len(points) + len(tiles) > 0
 
 
-@pytest.mark.parametrize("kind", ["basic", "numeric", "listed"])
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=30, deadline=None)
 @given(events=purchases(most=6), data=st.data())
 def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(
@@ -169,6 +167,7 @@ def example(count: int, step_us: int = 1) -> list[dict[str, object]]:
             "user": "u", "shop": 7, "bit": 0, "amount": 1.5, "tip": None, "quantity": 2,
             "points": 3, "vip": True, "trial": None, "status": "approved", "note": "é",
             "seen_at": start, "back_at": None, "born": day, "due": day,
+            "taste": [0.5, -1.0, 2.0], "mood": None,
             "at": start + timedelta(microseconds=place * step_us),
         }
         for place in range(count)

@@ -27,8 +27,13 @@ class Level(IntEnum):
     HIGH = 2
 
 
+Taste = Annotated[list[float], Field(min_length=3, max_length=3)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class Card(BaseModel):
     country: str | None
+    pair: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     digits: Annotated[str, Field(pattern=r"^\d{4}$")] = "0000"
     issued: date | None = None
 
@@ -52,6 +57,8 @@ class Everything(BaseModel):
     even: Annotated[int, Field(multiple_of=2)] = 0
     card: Card | None = None
     second: Card = Field(default_factory=lambda: Card(country="FR"))
+    taste: Taste | None = None
+    shares: Annotated[list[Share], Field(min_length=2, max_length=2)] = [0.5, 0.5]
     tags: list[str] = Field(default_factory=list)
     scores: dict[str, float | None] = {}
     more: Any = None
@@ -114,6 +121,8 @@ def value_at(model: Any, path: tuple[str, ...]) -> Any:
 
 
 def usable(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(usable, value))
     if isinstance(value, float):
         return math.isfinite(value)
     return not isinstance(value, int) or -(2**63) < value < 2**63
@@ -125,6 +134,8 @@ def same(stream: Stream, got: dict[str, Any], expected: dict[str, Any]) -> None:
             float(value) if stream.columns[name].kind is Kind.FLOAT and value is not None else value
         )
         assert repr(got[name]) == repr(wanted) or got[name] == wanted, name
+        if isinstance(wanted, list):
+            assert repr(got[name]) == repr(wanted), name
         if isinstance(wanted, float):
             assert math.copysign(1, got[name]) == math.copysign(1, wanted)
 
@@ -218,11 +229,26 @@ anything = st.recursive(
 
 
 names = st.text(max_size=4)
+finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-5, 2**60)
+odd_lists = st.one_of(
+    st.lists(finite, max_size=5),
+    st.lists(
+        st.none() | st.sampled_from(["5", True, math.inf, math.nan, 2]) | finite,
+        min_size=2,
+        max_size=3,
+    ),
+    st.lists(numbers, min_size=2, max_size=3),
+    st.just("[1, 2, 3]"),
+)
 stamps = st.datetimes(timezones=st.sampled_from([None, UTC])).map(datetime.isoformat)
 days = st.dates().map(date.isoformat)
 cards = st.fixed_dictionaries(
     {"country": st.none() | names},
-    optional={"digits": st.from_regex(r"[0-9]{4}", fullmatch=True), "issued": st.none() | days},
+    optional={
+        "digits": st.from_regex(r"[0-9]{4}", fullmatch=True),
+        "issued": st.none() | days,
+        "pair": st.none() | st.lists(finite, min_size=2, max_size=2),
+    },
 )
 ids = st.sampled_from(["a", "boom", " b "]) | names
 usual = {
@@ -244,6 +270,8 @@ usual = {
             "key": st.none() | st.uuids().map(str),
             "even": st.integers(-4, 4).map(lambda n: 2 * n),
             "card": st.none() | cards,
+            "taste": st.none() | st.lists(finite, min_size=3, max_size=3),
+            "shares": st.lists(st.floats(0, 1), min_size=2, max_size=2),
             "tags": st.lists(names, max_size=2),
             "scores": st.dictionaries(names, st.none() | st.integers(0, 9), max_size=2),
             "more": st.none() | st.lists(names, max_size=1),
@@ -256,7 +284,7 @@ usual = {
 odd_cards = st.fixed_dictionaries(
     {}, optional={"country": anything, "digits": anything, "issued": instants, "x": anything}
 )
-odd = st.one_of(anything, numbers, texts, instants, keys, odd_cards)
+odd = st.one_of(anything, odd_lists, numbers, texts, instants, keys, odd_cards)
 
 
 @st.composite
@@ -266,7 +294,7 @@ def events(draw: st.DrawFn, model: type[BaseModel]) -> dict[str, Any]:
     event: dict[str, Any] = draw(st.fixed_dictionaries(required, optional=optional))
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         name = draw(st.sampled_from([*required, *optional, "id"]))
-        event[name] = draw(odd)
+        event[name] = draw(odd if name not in {"taste", "shares"} else odd_lists)
         if draw(st.sampled_from([False, False, False, True])):
             del event[name]
     return event

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from featurestore import Stream, column
 from featurestore.contracts.block import Documents, JsonLines
 from featurestore.contracts.decoder import Decoder
+from featurestore.contracts.json_lines import Lines
 from featurestore.contracts.rejection import Reason
 from featurestore.contracts.shape import shape_of
-from featurestore.definitions.contract import ARROW_TYPES
 from tests.contracts.pydantic_alone import (
     DECODERS,
     EVENTS,
@@ -88,6 +88,22 @@ AT = b'"id": "a", "at": "2026-01-01T00:00:00Z"'
         ),
         (b'{%s, "rate": NaN}' % AT, Reason.INVALID, "rate: must be finite, got nan"),
         (b'{%s, "rate": 1e999}' % AT, Reason.INVALID, "rate: must be finite, got inf"),
+        (b'{%s, "taste": [1, NaN, 3]}' % AT, Reason.INVALID, "taste.1: must be finite, got nan"),
+        (
+            b'{%s, "taste": [1, null, 3]}' % AT,
+            Reason.INVALID,
+            "taste.1: Input should be a valid number, got None",
+        ),
+        (
+            b'{%s, "taste": [1, 2, 3, 4]}' % AT,
+            Reason.INVALID,
+            "taste: List should have at most 3 items after validation, not 4, got [1, 2, 3, ...]",
+        ),
+        (
+            b'{%s, "taste": [1, 2]}' % AT,
+            Reason.INVALID,
+            "taste: List should have at least 3 items after validation, not 2, got [1, 2]",
+        ),
         (
             b'{%s, "any_int": -9223372036854775808}' % AT,
             Reason.INVALID,
@@ -175,8 +191,20 @@ def test_no_events_give_empty_columns_of_the_right_types() -> None:
     for model, stream in MODELS.items():
         for events in (JsonLines(b"\n \n", start=3), Documents([], [])):
             batch = DECODERS[model].decode(events).events
-            assert batch.schema.types == [ARROW_TYPES[c.kind] for c in stream.columns.values()]
+            assert batch.schema.types == [c.arrow_type for c in stream.columns.values()]
             assert batch.num_rows == 0
+
+
+def test_right_vectors_never_meet_pydantic() -> None:
+    documents = [
+        b'{%s, "second": {"country": null}, "shares": [0, 1], "taste": %s}' % (AT, taste)
+        for taste in (b"[1, 2.5, -0.0]", b"null", b"[1, 2]", b"[1, null, 2]", b"[1, 1e999, 2]")
+    ]
+    structured = DECODERS[Everything]._structured
+    assert structured is not None
+    (piece,) = structured.read(Lines.of(Documents(documents, range(5))))
+    assert piece.places.tolist() == [0, 1]
+    assert repr(piece.columns["taste"].to_pylist()) == "[[1.0, 2.5, -0.0], None]"
 
 
 def test_offsets_beyond_64_bits_are_kept() -> None:
@@ -242,6 +270,23 @@ DOUBTFUL = [
     b'"at": "0000-01-01T00:00:00Z"',
     b'"at": "2026-01-01T00:00:00+24:00"',
     b'"at": "2026-01-01T00:00:00.123456789Z"',
+    b'"taste": [1, 2.5, -0.0]',
+    b'"taste": [1, 2, 3, 4]',
+    b'"taste": [1, 2]',
+    b'"taste": []',
+    b'"taste": [1, null, 3]',
+    b'"taste": [1, "2", true]',
+    b'"taste": [1, NaN, 3]',
+    b'"taste": [1, Infinity, 3]',
+    b'"taste": [1, 1e999, 3]',
+    b'"taste": [1, 1' + b"0" * 400 + b", 3]",
+    b'"taste": [1, [2], 3]',
+    b'"taste": {"0": 1, "1": 2, "2": 3}',
+    b'"taste": "[1, 2, 3]"',
+    b'"shares": [0, 1]',
+    b'"shares": [0, 1.0000000000000002]',
+    b'"shares": [-0.0, -5e-324]',
+    b'"shares": null',
     b'"day": "2026-02-29"',
     b'"day": "2024-02-29"',
     b'"day": "2026-01-01T00:00:00Z"',

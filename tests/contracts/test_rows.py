@@ -1,5 +1,6 @@
 """Tables: Parquet and CSV rows are judged as pydantic would judge them one by one."""
 
+import json
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from featurestore import Stream
 from featurestore.contracts.block import Rows
 from featurestore.contracts.decoder import Decoded, Decoder
 from featurestore.contracts.rejection import Reason
+from featurestore.contracts.table import Table
 
 
 class Card(BaseModel):
@@ -35,6 +37,10 @@ class Row(BaseModel):
     level: Literal[1, 2] | None = None
     day: date | None = None
     card: Card | None = None
+    taste: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    shares: Annotated[list[Annotated[float, Field(lt=1)]], Field(min_length=1, max_length=1)] = [
+        0.5
+    ]
 
 
 STREAM = Stream("s", contract=Row, event_time="at")
@@ -52,6 +58,7 @@ def reference(event: dict[str, Any]) -> list[Any] | None:
     at = row.at if row.at.tzinfo else row.at.replace(tzinfo=UTC)
     price = None if row.price is None else float(row.price)
     floats = [row.rate, row.amount, price, card.limit if card else None]
+    floats += [*(row.taste or []), *row.shares]
     if not all(f is None or math.isfinite(f) for f in floats) or not abs(row.whole) < 2**63:
         return None
     country = card.country if card else None
@@ -66,6 +73,8 @@ def reference(event: dict[str, Any]) -> list[Any] | None:
         row.day,
         country,
         floats[3],
+        row.taste,
+        row.shares,
     ]
 
 
@@ -143,6 +152,27 @@ KINDS: dict[str, list[tuple[pa.DataType, st.SearchStrategy[Any]]]] = {
             st.fixed_dictionaries({"country": st.none() | words, "limit": st.none() | floats}),
         )
     ],
+    "taste": [
+        (t, st.lists(floats, min_size=2, max_size=2))
+        for t in (pa.list_(pa.float64(), 2), pa.list_(pa.float64()), pa.large_list(pa.float64()))
+    ]
+    + [
+        (pa.list_(pa.float64()), st.lists(st.none() | floats, max_size=3)),
+        (pa.list_(pa.float32(), 2), st.lists(st.floats(width=32), min_size=2, max_size=2)),
+        (pa.list_(pa.int16()), st.lists(st.integers(-5, 5), max_size=3)),
+        (pa.list_(pa.string()), st.lists(floats.map(repr), max_size=3)),
+        (pa.list_(pa.bool_(), 2), st.lists(st.booleans(), min_size=2, max_size=2)),
+        (pa.list_(pa.float64(), 3), st.lists(floats, min_size=3, max_size=3)),
+        (pa.float64(), floats),
+        (pa.string(), st.just("[1, 2]")),
+    ],
+    "shares": [
+        (pa.list_(pa.float64(), 1), st.lists(st.floats(-2, 2), min_size=1, max_size=1)),
+        (
+            pa.list_(pa.decimal128(6, 2), 1),
+            st.lists(st.decimals(-2, 2, places=2), min_size=1, max_size=1),
+        ),
+    ],
     "unknown": [(pa.int64(), ints)],
 }
 
@@ -180,6 +210,8 @@ cells = {
     "status": st.sampled_from(["ok", "no", "", "x"]),
     "level": st.sampled_from(["1", "2", "3", "", "x"]),
     "day": st.sampled_from(["2026-01-01", "2026-02-30", ""]),
+    "taste": st.sampled_from(["[1, 2.5]", " [1,2] ", "[1]", "[1, null]", "[1, NaN]", "1", "", "["]),
+    "shares": st.sampled_from(["[0.25]", "[1]", ""]),
     "card.country": st.sampled_from(["FR", ""]),
     "card.limit": st.sampled_from(["5", "0", ""]),
 }
@@ -198,6 +230,8 @@ def meant(cells: dict[str, str]) -> dict[str, Any]:
             continue
         if cell or name in {"id", "at"}:
             event[name] = int(cell) if name == "level" and cell.isdigit() else cell
+            if name in {"taste", "shares"} and cell.endswith(("]", "] ")):
+                event[name] = json.loads(cell)
         elif name == "rate":
             event[name] = None
     return event
@@ -224,6 +258,28 @@ def decode(**columns: Any) -> Decoded:
     return DECODER.decode(
         Rows(pa.RecordBatch.from_pydict({"id": ["a"] * len(at), "at": at, **columns}), start=0)
     )
+
+
+def test_vectors_of_tables_are_read_whole_columns_at_a_time() -> None:
+    pair = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.float32(), 2))
+    one = pa.array([[0], [0.5], [0.25]], pa.list_(pa.float64()))
+    at = pa.array([0, 0, 0], pa.timestamp("us", tz="UTC"))
+    batch = pa.RecordBatch.from_pydict(
+        {"id": ["a"] * 3, "at": at, "rate": [1.0] * 3, "taste": pair, "shares": one}
+    )
+    tabular = DECODER._tabular
+    assert tabular is not None
+    piece = tabular.read(Table.of(batch))
+    assert piece.places.tolist() == [0, 1, 2]
+    assert piece.columns["taste"].to_pylist() == [[1.0, 2.0], None, [3.0, 4.0]]
+    assert piece.columns["shares"].type == pa.list_(pa.float64(), 1)
+
+
+def test_a_vector_that_is_not_finite_is_kept_as_it_was() -> None:
+    taste = pa.array([[1.0, math.nan]], pa.list_(pa.float64(), 2))
+    (rejection,) = decode(taste=taste, rate=[1.0]).rejected
+    assert rejection.detail == "taste.1: must be finite, got nan"
+    assert b'"taste": [1.0, NaN]' in rejection.raw
 
 
 def test_what_is_not_finite_is_invalid_and_its_raw_form_says_so() -> None:

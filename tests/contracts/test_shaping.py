@@ -280,7 +280,10 @@ NUMBERED = Reference("n", source="s.csv", key="shop", key_type=int, columns={"ce
         ({"transforms": [doubled_name]}, "gave two columns of one name: .*at.*, at"),
         ({"transforms": [to_frame]}, "gave DataFrame, but must give a pyarrow.RecordBatch"),
         ({"transforms": [two_rows]}, "gave 2 rows for 0; .* leave events out with Stream"),
-        ({"transforms": [of_lists]}, "column 'words' is list<.*>.*cast it, or drop it"),
+        (
+            {"transforms": [of_lists]},
+            "column 'words' is list<.*>.*cast it to pa.list_.*, or drop it",
+        ),
         ({"transforms": [timeless]}, "transforms leave no event_time 'at' .has: sale_id"),
         ({"transforms": [textual]}, "event_time 'at' is str after transforms"),
         ({"transforms": [in_euros], "where": column("cents") > 0}, "column 'cents' is not in"),

@@ -28,7 +28,9 @@ slow = settings(
 BUDGETS = st.sampled_from([1, 2, 4, 7, 16])
 
 
-@pytest.mark.parametrize("kind", ["basic", "numeric", "listed", "plain", "by_events"])
+@pytest.mark.parametrize(
+    "kind", ["basic", "numeric", "listed", "vectors", "vectors_by_events", "plain", "by_events"]
+)
 @slow
 @given(data=st.data(), events=purchases())
 def test_a_row_within_its_budget_is_exact_at_every_moment(
@@ -44,7 +46,7 @@ def test_a_row_within_its_budget_is_exact_at_every_moment(
                 assert oracle.same(got[name], expected, scale), name
 
 
-@pytest.mark.parametrize("kind", ["basic", "numeric", "listed", "plain"])
+@pytest.mark.parametrize("kind", ["basic", "numeric", "listed", "vectors", "plain"])
 @slow
 @given(data=st.data(), events=purchases())
 def test_beyond_its_budget_every_event_counts_as_if_less_than_a_hop_later(
@@ -190,4 +192,5 @@ def size_of(events: Events) -> float:
         for n in ("amount", "tip", "quantity", "points")
         if e[n] is not None
     ]
-    return sum(numbers)
+    vectors = [e[n] for e in events for n in ("taste", "mood") if e[n] is not None]
+    return sum(numbers) + sum(abs(component) for vector in vectors for component in vector)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,11 +25,13 @@ from tests.strategies import purchases, views
 BUDGETS = st.sampled_from([10, 11, 16])  # twice the most events that a window holds, or more
 
 
+@pytest.mark.parametrize("kind", ["by_events", "vectors_by_events"])
 @slow
-@given(data=st.data(), view=views(BUDGETS, "by_events"), events=purchases())
+@given(data=st.data(), events=purchases())
 def test_beyond_its_budget_last_events_are_exact_and_a_session_is_cut_within_a_hop(
-    data: st.DataObject, view: FeatureView, events: Events
+    kind: str, data: st.DataObject, events: Events
 ) -> None:
+    view = data.draw(views(BUDGETS, kind))
     rows = travelled(data, view, events)
     for now_us in moments(data, view, events):
         for key, mine in by_entity(view, events).items():

@@ -11,6 +11,7 @@ The empty state is a state like any other: no events, all values missing.
 """
 
 from featurestore.aggregation.accumulators.accumulator import Accumulator, State, StateField, Wire
+from featurestore.aggregation.accumulators.adding import Adding
 from featurestore.aggregation.accumulators.best import Best
 from featurestore.aggregation.accumulators.counting import Counting
 from featurestore.aggregation.accumulators.decayed import Decayed
@@ -24,9 +25,11 @@ from featurestore.aggregation.accumulators.own import Own
 from featurestore.aggregation.accumulators.ranks import Ranks
 from featurestore.aggregation.accumulators.summing import Summing
 from featurestore.aggregation.accumulators.tally import Bins, Tally
+from featurestore.aggregation.accumulators.vector_edges import VectorEdge
 
 __all__ = [
     "Accumulator",
+    "Adding",
     "Best",
     "Bins",
     "CoMoment",
@@ -48,5 +51,6 @@ __all__ = [
     "Tally",
     "ThirdMoment",
     "Timed",
+    "VectorEdge",
     "Wire",
 ]

@@ -18,6 +18,7 @@ class Wire(StrEnum):
 
     INT = "int"
     FLOAT = "float"
+    VECTOR = "vector"  # as many floats as the field has words, in the record
     TEXT = "text"  # a length in the record, the bytes in the frame's heap
     RAGGED = "ragged"  # how many bytes in the record, 64-bit words in the heap: hashes
     INTS = "ints"  # the same, the words are ints
@@ -29,7 +30,7 @@ class Wire(StrEnum):
     @property
     def on_heap(self) -> bool:
         """Whether values stand behind the records of a frame."""
-        return self not in {Wire.INT, Wire.FLOAT}
+        return self not in {Wire.INT, Wire.FLOAT, Wire.VECTOR}
 
     @property
     def has_words(self) -> bool:
@@ -39,10 +40,17 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateField:
-    """One column of a state."""
+    """One column of a state.
+
+    Attributes:
+        name: Its name.
+        wire: How its values stand in a frame.
+        size: How many words of a record it takes.
+    """
 
     name: str
     wire: Wire
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,13 @@ class Input:
         name: The expression it is, as text.
         wire: How its values stand in a frame.
         nullable: Whether values may be missing.
+        size: How many words of a record a value takes: of a vector one per component.
     """
 
     name: str
     wire: Wire
     nullable: bool
+    size: int = 1
 
     @property
     def counted(self) -> str:

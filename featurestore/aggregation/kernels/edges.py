@@ -4,16 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featurestore.aggregation.accumulators import Accumulator, First, Last
-from featurestore.aggregation.arrays import Floats, Values, missing
-from featurestore.aggregation.computed import Cells, Computed, Result
+from featurestore.aggregation.accumulators import Accumulator, First, Last, VectorEdge, Wire
+from featurestore.aggregation.arrays import Floats, Ragged, Values, missing
+from featurestore.aggregation.computed import Cells, Computed, Result, listed
 from featurestore.aggregation.kernels.kernel import Kernel
+from featurestore.definitions.contract import Kind
 
 _SECOND = 1e6
 
 
-def _value(of: Computed, cells: Cells, _: Sequence[Result]) -> Values:
-    return cells.column(f"{of.inputs[0].name}.{of.measure.aggregation}")
+def _first(of: Computed) -> list[Accumulator]:
+    (column,) = of.inputs
+    return [VectorEdge(column, newest=False) if column.wire is Wire.VECTOR else First(column)]
+
+
+def _last(of: Computed) -> list[Accumulator]:
+    (column,) = of.inputs
+    return [VectorEdge(column, newest=True) if column.wire is Wire.VECTOR else Last(column)]
+
+
+def _value(of: Computed, cells: Cells, _: Sequence[Result]) -> Values | Ragged:
+    values = cells.column(f"{of.inputs[0].name}.{of.measure.aggregation}")
+    return listed(values) if of.kind is Kind.VECTOR else values
 
 
 def _edge(of: Computed) -> list[Accumulator]:
@@ -32,8 +44,8 @@ def _since(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
 
 
 KERNELS = {
-    "first": Kernel(lambda of: [First(of.inputs[0])], _value),
-    "last": Kernel(lambda of: [Last(of.inputs[0])], _value),
+    "first": Kernel(_first, _value),
+    "last": Kernel(_last, _value),
     "time_since_first": Kernel(_edge, _since),
     "time_since_last": Kernel(_edge, _since),
 }

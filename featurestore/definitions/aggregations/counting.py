@@ -8,8 +8,8 @@ from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure
 from featurestore.instants import SECOND, duration_us
 
-COUNT = register(Aggregation("count", always(Kind.INT), counts=True, invertible=True))
-RATE = register(Aggregation("rate", always(Kind.FLOAT), counts=True, invertible=True))
+COUNT = register(Aggregation("count", always(Kind.INT), vectors=True, counts=True, invertible=True))
+RATE = register(Aggregation("rate", always(Kind.FLOAT), vectors=True, counts=True, invertible=True))
 
 
 def count(of: Expression | str | None = None, *, where: Expression | None = None) -> Measure:

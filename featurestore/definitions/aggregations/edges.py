@@ -1,18 +1,21 @@
 """first, last, time_since_first, time_since_last: the ends of a window's events."""
 
-from featurestore.definitions.aggregation import Aggregation, always, register, same
+from featurestore.definitions.aggregation import Aggregation, always, components, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure
 
-FIRST = register(Aggregation("first", same))
-LAST = register(Aggregation("last", same))
+FIRST = register(Aggregation("first", same, components, vectors=True))
+LAST = register(Aggregation("last", same, components, vectors=True))
 TIME_SINCE_FIRST = register(Aggregation("time_since_first", always(Kind.FLOAT)))
 TIME_SINCE_LAST = register(Aggregation("time_since_last", always(Kind.FLOAT)))
 
 
 def first(of: Expression | str, *, where: Expression | None = None) -> Measure:
-    """Take the oldest value by event time; of several at one instant the smallest."""
+    """Take the oldest value by event time; of several at one instant the smallest.
+
+    Vectors compare as lists do.
+    """
     return measure(FIRST, of, where=where)
 
 

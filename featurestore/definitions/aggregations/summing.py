@@ -1,22 +1,34 @@
-"""total, mean: sums of numbers."""
+"""total, mean: sums of numbers, and of vectors component by component."""
 
-from featurestore.definitions.aggregation import Aggregation, always, number, register
-from featurestore.definitions.contract import Kind
+from featurestore.definitions.aggregation import (
+    Aggregation,
+    average,
+    components,
+    number,
+    register,
+)
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure
 
-TOTAL = register(Aggregation("total", number, numbers=(0,), invertible=True))
-MEAN = register(Aggregation("mean", always(Kind.FLOAT), numbers=(0,), invertible=True))
+TOTAL = register(
+    Aggregation("total", number, components, numbers=(0,), vectors=True, invertible=True)
+)
+MEAN = register(
+    Aggregation("mean", average, components, numbers=(0,), vectors=True, invertible=True)
+)
 
 
 def total(of: Expression | str, *, where: Expression | None = None) -> Measure:
     """Add up a column of numbers: an int for ints and booleans, else a float.
 
-    Ints are exact while the total fits into 64 bits.
+    Ints are exact while the total fits into 64 bits. Vectors add up component by component.
     """
     return measure(TOTAL, of, where=where)
 
 
 def mean(of: Expression | str, *, where: Expression | None = None) -> Measure:
-    """Take the arithmetic mean of a column of numbers; of a boolean, the share that is true."""
+    """Take the arithmetic mean of a column of numbers; of a boolean, the share that is true.
+
+    That of vectors is the vector of the means of their components.
+    """
     return measure(MEAN, of, where=where)
