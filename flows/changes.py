@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from featurestore.aggregation.arrays import BytesArray, Ints
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.partial import Assigned, Touched, assign, partial
+from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.contracts.rejection import Reason, Rejection
 from featurestore.storage.commands import Commands, decimals, pack, pack_all
 from featurestore.storage.keys import (
@@ -21,7 +22,7 @@ from featurestore.storage.keys import (
     shards_of,
     source_field,
 )
-from flows.past import Offsets, among
+from flows.past import among
 from flows.steps import Chunk
 
 LETTERS_KEPT = 100_000
@@ -142,7 +143,8 @@ class ViewChanges:
         seen, start = [], 0
         for chunk, limit, mask in zip(chunks, limits, counted, strict=True):
             mine = shards[start : start + len(chunk.offsets)]
-            seen.append((chunk.offsets <= _like(chunk.offsets, limit)[mine]).astype(bool) | mask)
+            first = np.array([up_to(chunk.offsets, end) for end in limit])
+            seen.append((np.arange(len(mine)) < first[mine]) | mask)
             start += len(chunk.offsets)
         return np.concatenate(seen)
 
@@ -194,9 +196,9 @@ def counted(chunk: Chunk, limit: int) -> Counter[str]:
     A dead letter that is replayed was read when it was rejected.
     """
     counts = Counter(r.reason.value for r in chunk.rejected if r.offset > limit)
-    counts["applied"] = int(np.count_nonzero(chunk.offsets > limit))
-    counts["filtered"] = int(np.count_nonzero(chunk.filtered > limit))
-    counts["duplicate"] = int(np.count_nonzero(chunk.duplicates > limit))
+    counts["applied"] = _beyond(chunk.offsets, limit)
+    counts["filtered"] = _beyond(chunk.filtered, limit)
+    counts["duplicate"] = _beyond(chunk.duplicates, limit)
     counts["read"] = 0 if chunk.places else counts.total()
     return +counts
 
@@ -230,5 +232,5 @@ def _change(rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> Change:
     return change
 
 
-def _like(offsets: Offsets, limits: Sequence[int]) -> Offsets:
-    return np.array(limits, dtype=offsets.dtype)
+def _beyond(offsets: Offsets, limit: int) -> int:
+    return len(offsets) - up_to(offsets, limit)

@@ -15,6 +15,7 @@ from featurestore.storage.commit import Durability
 from flows.changes import LETTERS_KEPT
 from flows.dataflow import Feed, build
 from flows.known_stores import KnownStores
+from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
 from flows.sources.uri import SENT_OVER_HTTP, parse_source
@@ -24,8 +25,7 @@ from flows.trimming import EVENTS_KEPT, Trimming
 from flows.writer import Writer
 
 # Live events are flushed soon; what lies in files is gathered longer, so fewer rows are touched.
-FAST_FLUSH_MS, FAST_FLUSH_EVENTS = 20, 50_000
-BULK_FLUSH_MS, BULK_FLUSH_EVENTS = 1000, 200_000
+BULK_FLUSH_MS, BULK_FLUSH_EVENTS = BULK_MS, BULK_EVENTS
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
         job.redis_url,
         now_us,
         job.durability,
-        flush_events=BULK_FLUSH_EVENTS if bulk else FAST_FLUSH_EVENTS,
-        flush_ms=BULK_FLUSH_MS if bulk else FAST_FLUSH_MS,
+        Pace(BULK_FLUSH_EVENTS, BULK_FLUSH_MS) if bulk else Pace(),
         letters_kept=job.letters_kept,
         stores=stores,
         trimming=Trimming(_sent_over_http(job, catalog), job.events_kept),

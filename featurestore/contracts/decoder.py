@@ -29,8 +29,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from featurestore.contracts.block import Documents, JsonLines, Rows, as_array, raw_events
+from featurestore.contracts.block import Documents, JsonLines, Packed, Rows, raw_events
 from featurestore.contracts.json_lines import Lines
+from featurestore.contracts.offsets import as_array
 from featurestore.contracts.piece import Piece, in_order
 from featurestore.contracts.reference_table import NO_REFERENCES, References
 from featurestore.contracts.rejection import Reason, Rejection
@@ -44,7 +45,7 @@ from featurestore.contracts.verdict import Fault, Judge
 from featurestore.definitions.contract import Column, contract_columns
 from featurestore.definitions.stream import Stream
 
-Events: TypeAlias = JsonLines | Documents | Rows
+Events: TypeAlias = JsonLines | Documents | Packed | Rows
 Faults: TypeAlias = Sequence[tuple[int, Fault]]  # by place in the block
 
 

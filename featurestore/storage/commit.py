@@ -56,6 +56,7 @@ for first = 2, #KEYS, 500 do
 end
 return false
 """
+_NONE = b"$-1\r\n"
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 
@@ -215,9 +216,7 @@ class Unit:
 
     def _replies(self) -> list[Reply] | None:
         """Read one transaction's replies; None when the fence moved but not for us."""
-        foreign = self.wire.read() if self._guarded else None
-        # the replies to MULTI, to each change, to the position
-        self.wire.expect(_OK + _QUEUED * self._queued, self._queued + 1)
+        foreign = self._begun()
         done = self.wire.read()
         if self.survival.command:
             survived = self.wire.read()
@@ -233,6 +232,20 @@ class Unit:
         if ReplyError in set(map(type, replies)):
             raise refusal(str(next(r for r in replies if isinstance(r, ReplyError))))
         return replies
+
+    def _begun(self) -> Reply:
+        """Read the replies to the guard, to MULTI, to each change, to the position.
+
+        Returns:
+            The key that the guard found to be foreign.
+        """
+        usual = _NONE * self._guarded + _OK + _QUEUED * self._queued
+        if self.wire.expect(usual):
+            return None
+        foreign = self.wire.read() if self._guarded else None
+        for _ in range(self._queued + 1):
+            self.wire.read()
+        return foreign
 
     def _arming(self) -> list[bytes]:
         fence = fence_key(self.tag)

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from featurestore.contracts.block import Block, Documents
+from featurestore.contracts.block import Block, Documents, Packed
 from featurestore.errors import SourceError, StoreBusy, StoreRefused, StoreUnreachable
 from featurestore.instants import MILLISECOND, instant_text
 from featurestore.storage.commands import pack
 from featurestore.storage.topology import Topology
-from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wire import MARK, Reply, Wire
 from featurestore.storage.wires import Wires
+from flows.sources.entries import are_many, packed
 from flows.sources.source import now_us, say
 
 ENTRIES = 5_000
@@ -90,20 +91,22 @@ class RedisStreamPartition:
         Raises:
             SourceError: The server has been away for too long, or refuses.
         """
+        events = None
         try:
-            entries = self._entries(wait_ms)
+            events = self._events(wait_ms)
         except StoreUnreachable as error:
             self.close()
             self._outage.go_on(error, self._clock())
-            entries = []
         except StoreRefused as error:
             if not isinstance(error, StoreBusy):
                 msg = f"cannot read Redis Stream {self._source.key!r} at {self._server}: {error}"
                 raise SourceError(msg) from error
             self.close()
             self._outage.go_on(error, self._clock())
-            entries = []
-        return self._block(entries)
+        behind = events is not None and len(events.offsets) == ENTRIES
+        return Block(
+            self._source.stream, self._source.key, events, self._at, now_us(), behind=behind
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -111,18 +114,11 @@ class RedisStreamPartition:
             self._wires.close()
             self._wires = None
 
-    def _block(self, entries: list[Any]) -> Block:
-        source, events = self._source, None
-        if entries:
-            offsets = [offset_of(name) for name, _ in entries]
-            events = Documents([_document(fields) for _, fields in entries], offsets)
-        return Block(source.stream, source.key, events, self._at, now_us())
-
-    def _entries(self, wait_ms: int) -> list[Any]:
+    def _events(self, wait_ms: int) -> Documents | Packed | None:
         if self._wires is None:
             if not self._outage.is_over(self._clock()):
                 time.sleep(wait_ms / 1000)
-                return []
+                return None
             self._wires = Wires(self._source.url, self._known)
             self._known = self._wires.topology
             self._ask(self._wire(self._wires))
@@ -133,7 +129,7 @@ class RedisStreamPartition:
         if self._checking or not wire.ready(wait_ms / 1000):
             if self._clock() - self._asked > _SILENCE_SECONDS:
                 raise StoreUnreachable(self._server, "it does not answer")
-            return []
+            return None
         return self._answer(wire)
 
     def _wire(self, wires: Wires) -> Wire:
@@ -150,16 +146,19 @@ class RedisStreamPartition:
         if self._checking:
             self._checked = now
         self._asked = now
-        wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read])
+        wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read, MARK])
 
-    def _answer(self, wire: Wire) -> list[Any]:
-        answer = wire.read()
+    def _answer(self, wire: Wire) -> Documents | Packed | None:
+        answer = wire.whole(are_many, packed)
         self._outage.end(self._clock())
-        entries: list[Any] = answer[0][1] if isinstance(answer, list) else []
-        if entries:
-            self._at = offset_of(entries[-1][0])
-        self._ask(wire)
-        return entries
+        events = answer if isinstance(answer, Packed) else _documents(answer)
+        if events is not None:
+            self._at = events.end
+        try:
+            self._ask(wire)
+        except StoreUnreachable:  # what came is not lost with the connection
+            self.close()
+        return events
 
     def _check(self, state: dict[bytes, Any]) -> None:
         """Say so if entries behind our position may have been trimmed."""
@@ -250,6 +249,15 @@ def shown(url: str) -> str:
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'' if parts.netloc else parts.path}"
+
+
+def _documents(answer: Reply) -> Documents | None:
+    """Return the entries in an answer to XREAD, whatever their fields; None without any."""
+    if not isinstance(answer, list):
+        return None
+    entries: list[Any] = answer[0][1]
+    offsets = [offset_of(name) for name, _ in entries]
+    return Documents([_document(fields) for _, fields in entries], offsets)
 
 
 def _document(fields: list[bytes]) -> bytes:
