@@ -39,7 +39,7 @@ class Job:
         redis_url: The store.
         until_end: Stop once every source is read; all of them must have an end.
         durability: What a commit must survive.
-        patience_s: For how long an outage of the store is waited out.
+        patience_s: For how long an outage of the store, or of a source's server, is waited out.
         letters_kept: How many dead letters of a stream are kept.
         events_kept: How many events of a stream sent over HTTP are kept once they are committed.
         state: The folder where the flow remembers which store it committed to; None: nowhere.
@@ -143,16 +143,15 @@ def _check_once(places: Sequence[tuple[Source, str]]) -> None:
 
 
 def _sources(job: Job, catalog: Catalog) -> list[Source]:
-    given = [
-        parse_source(catalog.stream(stream), uri, job.redis_url) for stream, uri in job.sources
-    ]
+    def source(stream: str, uri: str) -> Source:
+        return parse_source(catalog.stream(stream), uri, job.redis_url, job.patience_s)
+
+    given = [source(stream, uri) for stream, uri in job.sources]
     if job.until_end and given:
         return given
     named = {stream for stream, _ in job.sources}
     rest = [stream for stream in catalog.streams if stream not in named]
-    return given + [
-        parse_source(catalog.stream(stream), SENT_OVER_HTTP, job.redis_url) for stream in rest
-    ]
+    return given + [source(stream, SENT_OVER_HTTP) for stream in rest]
 
 
 def _sent_over_http(job: Job, catalog: Catalog) -> set[str]:

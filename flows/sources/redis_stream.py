@@ -28,7 +28,7 @@ from flows.sources.entries import are_many, packed
 from flows.sources.source import now_us, say
 
 ENTRIES = 5_000
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 _BLOCK_MS = 10_000
 _SILENCE_SECONDS = 2 * _BLOCK_MS / 1000
 _CHECK_SECONDS = 10.0
@@ -208,7 +208,7 @@ class Outage:
         reason = str(cause.__cause__ or cause)
         if self._since is None:
             self._since = now
-            say(f"{self.server} is away ({reason}); trying again for {self.patience_seconds:.0f} s")
+            say(f"{self.server} is away ({reason}); trying again for {self.patience_seconds:g} s")
         if now - self._since >= self.patience_seconds:
             msg = f"{self.server} has been away for {now - self._since:.0f} s: {reason}"
             raise SourceError(msg)
