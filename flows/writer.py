@@ -143,11 +143,11 @@ class Writer:
             self.flush()
 
     def idle(self) -> None:
-        """Use the time while nothing comes: finish what is in flight, then flush what waits."""
-        if self._in_flight is not None:
-            self._finish()
-        elif self._waiting:
+        """Use the time while nothing comes: flush what waits, finish what is in flight."""
+        if self._waiting:
             self.flush()
+        elif self._in_flight is not None:
+            self._finish()
         else:
             self._check()
 

@@ -26,7 +26,7 @@ _HEAD = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n([^\r\n]*)\r\n\*(\d+)\r\n(?=\*2\r\n
 _ENTRY = b"*2\r\n$"
 _FIELD = b"\r\n*2\r\n$5\r\nevent\r\n$"
 _LINE_END = b"\r\n"
-_FEW = 50  # so many are read sooner one by one
+_FEW = 400  # so many are read sooner one by one
 _LONGEST_NUMBER = 9  # digits of a length; no value is longer than 512 MB
 _ID_DIGITS = 19  # so many always fit into 64 bits
 _ZERO, _NINE, _HYPHEN, _STAR = (np.uint8(ord(letter)) for letter in "09-*")

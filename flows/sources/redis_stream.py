@@ -3,8 +3,9 @@
 1. An entry's id ``ms-seq`` is one whole number as an offset: ``ms << 64 | seq``.
 2. The field ``event`` holds the JSON document; an entry without it is an object of strings itself.
 3. The partition is named by the key alone: the server may move, or be known by another name.
-4. One XREAD is always under way: the server answers it as soon as there is an entry, or sends the
-   next ones while the last are decoded. Waiting costs neither side anything.
+4. The server answers an XREAD as soon as there is an entry, so waiting costs neither side anything.
+   Behind a full answer the next is asked for at once, and sent while the last is decoded; else
+   once this one is flushed, so that what came meanwhile is one block and not many.
 5. The log may be trimmed by its producer. If entries behind our position may be gone, that is said
    once on stderr; entries deleted one by one (XDEL) were meant to be.
 """
@@ -82,7 +83,7 @@ class RedisStreamPartition:
         self._known: Topology | None = None
         self._outage = Outage(self._server, source.patience_seconds)
         self._checked: float | None = None
-        self._asked = 0.0
+        self._asked: float | None = None  # since when an answer is awaited
         self._checking = self._warned = False
 
     def next_block(self, wait_ms: int) -> Block:
@@ -120,14 +121,14 @@ class RedisStreamPartition:
                 time.sleep(wait_ms / 1000)
                 return None
             self._wires = Wires(self._source.url, self._known)
-            self._known = self._wires.topology
-            self._ask(self._wire(self._wires))
+            self._known, self._asked = self._wires.topology, None
         wire = self._wire(self._wires)
+        asked = self._asked = self._asked or self._ask(wire)
         if self._checking and wire.ready(wait_ms / 1000):
             self._checking = False
             self._check(_state(wire))
         if self._checking or not wire.ready(wait_ms / 1000):
-            if self._clock() - self._asked > _SILENCE_SECONDS:
+            if self._clock() - asked > _SILENCE_SECONDS:
                 raise StoreUnreachable(self._server, "it does not answer")
             return None
         return self._answer(wire)
@@ -135,7 +136,8 @@ class RedisStreamPartition:
     def _wire(self, wires: Wires) -> Wire:
         return wires.of(self._source.key.encode())
 
-    def _ask(self, wire: Wire) -> None:
+    def _ask(self, wire: Wire) -> float:
+        """Ask for what follows; return when that was."""
         key = self._source.key.encode()
         read = pack(
             b"XREAD", b"COUNT", b"%d" % ENTRIES, b"BLOCK", b"%d" % _BLOCK_MS, b"STREAMS", key,
@@ -145,20 +147,25 @@ class RedisStreamPartition:
         self._checking = self._checked is None or now - self._checked >= _CHECK_SECONDS
         if self._checking:
             self._checked = now
-        self._asked = now
         wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read, MARK])
+        return now
 
     def _answer(self, wire: Wire) -> Documents | Packed | None:
         answer = wire.whole(are_many, packed)
         self._outage.end(self._clock())
         events = answer if isinstance(answer, Packed) else _documents(answer)
+        self._asked = None
         if events is not None:
             self._at = events.end
+            if len(events.offsets) == ENTRIES:
+                self._ask_ahead(wire)
+        return events
+
+    def _ask_ahead(self, wire: Wire) -> None:
         try:
-            self._ask(wire)
+            self._asked = self._ask(wire)
         except StoreUnreachable:  # what came is not lost with the connection
             self.close()
-        return events
 
     def _check(self, state: dict[bytes, Any]) -> None:
         """Say so if entries behind our position may have been trimmed."""

@@ -131,6 +131,6 @@ def test_an_error_and_the_end_of_waiting_are_replies_as_always() -> None:
 
 
 def test_few_entries_are_not_worth_it() -> None:
-    few, many = ([((n, 0), [b"event", b"{}"]) for n in range(1, size)] for size in (20, 200))
+    few, many = ([((n, 0), [b"event", b"{}"]) for n in range(1, size)] for size in (20, 2000))
     assert not are_many(answer_to_xread(few, b"log"))
     assert are_many(answer_to_xread(many, b"log"))

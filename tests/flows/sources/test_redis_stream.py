@@ -71,6 +71,7 @@ def test_a_full_block_says_that_there_are_more(redis_url: str, log) -> None:
 def test_what_came_is_not_lost_when_the_next_cannot_be_asked_for(
     redis_url: str, log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("flows.sources.redis_stream.ENTRIES", 1)
     partition = RedisStream("s", redis_url, "log").open("log", None)
     assert partition.next_block(100).events is None
     log.xadd("log", {"event": "1"})
@@ -83,6 +84,17 @@ def test_what_came_is_not_lost_when_the_next_cannot_be_asked_for(
     following = [partition.next_block(1000) for _ in range(3)]
     partition.close()
     assert [e for b in following if b.events for e in b.events.documents] == [b"2"]  # type: ignore[union-attr]
+
+
+def test_what_comes_while_a_block_is_worked_on_is_one_block(redis_url: str, log) -> None:
+    partition = RedisStream("s", redis_url, "log").open("log", None)
+    partition.next_block(100)
+    log.xadd("log", {"event": "1"})
+    assert partition.next_block(5000).events.documents == [b"1"]  # type: ignore[union-attr]
+    for n in range(2, 5):
+        log.xadd("log", {"event": str(n)})
+    assert partition.next_block(5000).events.documents == [b"2", b"3", b"4"]  # type: ignore[union-attr]
+    partition.close()
 
 
 def broken(wire: Wire, _: object) -> None:
