@@ -71,7 +71,8 @@ class Door:
 
     async def send(self, connection: "Connection", users: list[str]) -> None:
         """Send a payment of each user."""
-        events = [_payment(next(self.numbers), user) for user in users]
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        events = [_payment(next(self.numbers), user, at) for user in users]
         await connection.ask(EVENTS, orjson.dumps(events), 202)
         self.sent += len(users)
 
@@ -110,8 +111,7 @@ class Connection:
         return answer
 
 
-def _payment(number: int, user: str) -> dict[str, object]:
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def _payment(number: int, user: str, at: str) -> dict[str, object]:
     payment = {"event_id": f"e{number:08d}", "user_id": user, "merchant_id": "m0001"}
     return {**payment, "amount": 12.34, "channel": "web", "at": at}
 

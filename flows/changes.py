@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from featurestore.aggregation.arrays import BytesArray, Ints
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.partial import Assigned, Touched, assign, partial
+from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.contracts.rejection import Reason, Rejection
 from featurestore.storage.commands import Commands, decimals, pack, pack_all
 from featurestore.storage.keys import (
@@ -21,7 +22,7 @@ from featurestore.storage.keys import (
     shards_of,
     source_field,
 )
-from flows.past import Offsets, among
+from flows.past import among
 from flows.steps import Chunk
 
 LETTERS_KEPT = 100_000
@@ -72,7 +73,13 @@ class Change:
     @property
     def new_rows(self) -> Sequence[bytes]:
         """The rows that the flow writes to for the first time, or for the first time in long."""
-        rows: list[bytes] = self.rows.filter(pa.array(self.expiring)).to_pylist()
+        return self.those(self.expiring)
+
+    def those(self, chosen: Mask) -> list[bytes]:
+        """Return some of the rows."""
+        if not chosen.any():
+            return []
+        rows: list[bytes] = self.rows.filter(pa.array(chosen)).to_pylist()
         return rows
 
 
@@ -113,9 +120,10 @@ class ViewChanges:
         lifetime_ms = np.zeros(len(keys), dtype=np.int64)
         lifetime_ms[moved] = lifetimes_ms
         rows, frames = self._rows(touched.keys, shards).take(order), touched.frames.take(order)
+        packed = _Packed.of(rows, frames, lifetime_ms[order])
         bounds = np.searchsorted(shards[order], np.arange(len(self.tags) + 1)).tolist()
         return {
-            tag: _change(rows[start:end], frames[start:end], lifetime_ms[order[start:end]])
+            tag: packed.change(start, end)
             for tag, start, end in zip(self.tags, bounds, bounds[1:], strict=False)
             if start < end
         }
@@ -142,7 +150,8 @@ class ViewChanges:
         seen, start = [], 0
         for chunk, limit, mask in zip(chunks, limits, counted, strict=True):
             mine = shards[start : start + len(chunk.offsets)]
-            seen.append((chunk.offsets <= _like(chunk.offsets, limit)[mine]).astype(bool) | mask)
+            first = np.array([up_to(chunk.offsets, end) for end in limit])
+            seen.append((np.arange(len(mine)) < first[mine]) | mask)
             start += len(chunk.offsets)
         return np.concatenate(seen)
 
@@ -194,9 +203,9 @@ def counted(chunk: Chunk, limit: int) -> Counter[str]:
     A dead letter that is replayed was read when it was rejected.
     """
     counts = Counter(r.reason.value for r in chunk.rejected if r.offset > limit)
-    counts["applied"] = int(np.count_nonzero(chunk.offsets > limit))
-    counts["filtered"] = int(np.count_nonzero(chunk.filtered > limit))
-    counts["duplicate"] = int(np.count_nonzero(chunk.duplicates > limit))
+    counts["applied"] = _beyond(chunk.offsets, limit)
+    counts["filtered"] = _beyond(chunk.filtered, limit)
+    counts["duplicate"] = _beyond(chunk.duplicates, limit)
     counts["read"] = 0 if chunk.places else counts.total()
     return +counts
 
@@ -217,18 +226,38 @@ def _dead_letter(chunk: Chunk, rejection: Rejection, now_us: int) -> bytes:
     # fmt: on
 
 
-def _change(rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> Change:
-    """Return the change of one unit: a frame for each row, a lifetime where it is not 0."""
-    expiring = lifetime_ms > 0
-    change = Change(rows=rows, sizes=np.asarray(pc.binary_length(frames)), expiring=expiring)
-    change.commands.add_all(pack_all(b"APPEND", rows, frames))
-    if expiring.any():
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """What a flush appends to rows, packed all at once and then cut unit by unit."""
+
+    rows: BytesArray
+    sizes: Ints
+    expiring: Mask
+    appends: BytesArray
+    expiries: Sequence[BytesArray]  # of those that are expiring
+
+    @classmethod
+    def of(cls, rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> "_Packed":
+        """Pack a frame for each row, and a lifetime where it is not 0."""
+        expiring = lifetime_ms > 0
         mortal, lifetimes = rows.filter(pa.array(expiring)), decimals(lifetime_ms[expiring])
         # Let a row live at least so long: what it has is not shortened by a late event.
-        change.commands.add_all(pack_all(b"PEXPIRE", mortal, lifetimes, b"NX"))
-        change.commands.add_all(pack_all(b"PEXPIRE", mortal, lifetimes, b"GT"))
-    return change
+        expiries = [pack_all(b"PEXPIRE", mortal, lifetimes, when) for when in (b"NX", b"GT")]
+        sizes = np.asarray(pc.binary_length(frames))
+        return cls(rows, sizes, expiring, pack_all(b"APPEND", rows, frames), expiries)
+
+    def change(self, start: int, end: int) -> Change:
+        """Return the change of one unit: of the rows from `start` to `end`."""
+        expiring = self.expiring[start:end]
+        change = Change(rows=self.rows[start:end], sizes=self.sizes[start:end], expiring=expiring)
+        change.commands.add_all(self.appends[start:end])
+        first = int(np.count_nonzero(self.expiring[:start]))
+        last = first + int(np.count_nonzero(expiring))
+        if first < last:
+            for expiries in self.expiries:
+                change.commands.add_all(expiries[first:last])
+        return change
 
 
-def _like(offsets: Offsets, limits: Sequence[int]) -> Offsets:
-    return np.array(limits, dtype=offsets.dtype)
+def _beyond(offsets: Offsets, limit: int) -> int:
+    return len(offsets) - up_to(offsets, limit)

@@ -124,7 +124,7 @@ def _places(chunk: Chunk) -> Any:
     if chunk.places:
         places = [chunk.places[offset] for offset in chunk.offsets.tolist()]
         return pa.array([_place(p) + b"%d" % at for p, at in places], pa.large_binary())
-    if chunk.offsets.dtype == np.int64:
+    if isinstance(chunk.offsets, np.ndarray) and chunk.offsets.dtype == np.int64:
         offsets = pc.cast(pc.cast(pa.array(chunk.offsets), pa.large_string()), pa.large_binary())
     else:
         offsets = pa.array([b"%d" % at for at in chunk.offsets.tolist()], pa.large_binary())

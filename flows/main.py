@@ -15,6 +15,7 @@ from featurestore.storage.commit import Durability
 from flows.changes import LETTERS_KEPT
 from flows.dataflow import Feed, build
 from flows.known_stores import KnownStores
+from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
 from flows.sources.uri import SENT_OVER_HTTP, parse_source
@@ -24,8 +25,7 @@ from flows.trimming import EVENTS_KEPT, Trimming
 from flows.writer import Writer
 
 # Live events are flushed soon; what lies in files is gathered longer, so fewer rows are touched.
-FAST_FLUSH_MS, FAST_FLUSH_EVENTS = 20, 50_000
-BULK_FLUSH_MS, BULK_FLUSH_EVENTS = 1000, 200_000
+BULK_FLUSH_MS, BULK_FLUSH_EVENTS = BULK_MS, BULK_EVENTS
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Job:
         redis_url: The store.
         until_end: Stop once every source is read; all of them must have an end.
         durability: What a commit must survive.
-        patience_s: For how long an outage of the store is waited out.
+        patience_s: For how long an outage of the store, or of a source's server, is waited out.
         letters_kept: How many dead letters of a stream are kept.
         events_kept: How many events of a stream sent over HTTP are kept once they are committed.
         state: The folder where the flow remembers which store it committed to; None: nowhere.
@@ -82,8 +82,7 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
         job.redis_url,
         now_us,
         job.durability,
-        flush_events=BULK_FLUSH_EVENTS if bulk else FAST_FLUSH_EVENTS,
-        flush_ms=BULK_FLUSH_MS if bulk else FAST_FLUSH_MS,
+        Pace(BULK_FLUSH_EVENTS, BULK_FLUSH_MS) if bulk else Pace(),
         letters_kept=job.letters_kept,
         stores=stores,
         trimming=Trimming(_sent_over_http(job, catalog), job.events_kept),
@@ -144,16 +143,15 @@ def _check_once(places: Sequence[tuple[Source, str]]) -> None:
 
 
 def _sources(job: Job, catalog: Catalog) -> list[Source]:
-    given = [
-        parse_source(catalog.stream(stream), uri, job.redis_url) for stream, uri in job.sources
-    ]
+    def source(stream: str, uri: str) -> Source:
+        return parse_source(catalog.stream(stream), uri, job.redis_url, job.patience_s)
+
+    given = [source(stream, uri) for stream, uri in job.sources]
     if job.until_end and given:
         return given
     named = {stream for stream, _ in job.sources}
     rest = [stream for stream in catalog.streams if stream not in named]
-    return given + [
-        parse_source(catalog.stream(stream), SENT_OVER_HTTP, job.redis_url) for stream in rest
-    ]
+    return given + [source(stream, SENT_OVER_HTTP) for stream in rest]
 
 
 def _sent_over_http(job: Job, catalog: Catalog) -> set[str]:

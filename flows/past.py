@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.storage.keys import dead_key, judged_key, replayed_key
 from featurestore.storage.wire import Wire
 
-Offsets = npt.NDArray[Any]  # int64, or Python ints where they are larger
 Mask = npt.NDArray[np.bool_]
 _PAGE = b"1000"
 
@@ -46,7 +46,7 @@ class Past:
     def clock(self, offsets: Offsets, now_us: int) -> npt.NDArray[np.int64]:
         """Return for each event the clock it is judged by."""
         then = np.full(len(offsets), now_us, dtype=np.int64)
-        then[(offsets <= self.until).astype(bool)] = max(now_us, self.read_us)
+        then[: up_to(offsets, self.until)] = max(now_us, self.read_us)
         return then
 
 

@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.aggregation.arrays import NULL, Ints, from_arrow
-from featurestore.contracts.block import Block, as_array, raw_events
+from featurestore.contracts.block import Block, raw_events
 from featurestore.contracts.decoder import Decoder
+from featurestore.contracts.offsets import Offsets, as_array
 from featurestore.contracts.rejection import Reason, Rejection
 from featurestore.contracts.reversal import as_it_happened
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.stream import Stream
 from featurestore.instants import duration_text, instant_text
 from flows.frontier import UNKNOWN, Frontier
-from flows.past import Offsets, Past
+from flows.past import Past
 
 NO_OFFSETS: Offsets = np.array([], dtype=np.int64)
 NO_PAST = Past()
@@ -40,6 +41,7 @@ class Chunk:
         duplicates: The offsets of events that were seen before under the same id.
         filtered: The offsets of events that the stream does not want.
         places: In a replay of dead letters, where each offset first stood.
+        behind: More events were there already when it was read.
     """
 
     stream: str
@@ -55,6 +57,7 @@ class Chunk:
     duplicates: Offsets = field(default_factory=lambda: NO_OFFSETS)
     filtered: Offsets = field(default_factory=lambda: NO_OFFSETS)
     places: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def decode(
         finished=block.finished,
         read_us=block.read_us,
         filtered=as_array(decoded.filtered),
+        behind=block.behind,
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.layout import Layout
@@ -75,9 +74,8 @@ class ViewRows:
         for change, replies in changes:
             lengths = np.array(replies[: len(change.rows)], dtype=np.int64)
             orphan = (lengths == change.sizes) & ~change.expiring
-            orphans += change.rows.filter(pa.array(orphan)).to_pylist()
-            long = ~orphan & self.layout.is_due(lengths)
-            due += change.rows.filter(pa.array(long)).to_pylist()
+            orphans += change.those(orphan)
+            due += change.those(~orphan & self.layout.is_due(lengths))
         if due:
             self.compactor.compact(due)
         self._let_expire(orphans)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.view import FeatureView
-from featurestore.instants import MILLISECOND
 from featurestore.storage.commands import pack
 from featurestore.storage.commit import Durability, Survival, Unit, new_owner
 from featurestore.storage.identity import store_id
@@ -35,6 +34,7 @@ from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
 from flows.claims import Claims
 from flows.frontier import UNKNOWN
 from flows.known_stores import KnownStores
+from flows.pace import Pace
 from flows.past import Past, pasts
 from flows.steps import Chunk
 from flows.summary import Summary
@@ -61,8 +61,7 @@ class Writer:
         url: The store.
         clock: Returns the wall clock in microseconds UTC; it may jump.
         durability: What a commit must survive.
-        flush_events: How many events are gathered at most.
-        flush_ms: How long events are gathered at most.
+        pace: Says when a flush is due.
         letters_kept: How many dead letters of a stream are kept.
         steady: Returns a clock that never jumps.
         stores: Remembers which store was committed to.
@@ -79,8 +78,7 @@ class Writer:
     url: str
     clock: Callable[[], int]
     durability: Durability = Durability.NONE
-    flush_events: int = 50_000
-    flush_ms: int = 20
+    pace: Pace = field(default_factory=Pace)
     letters_kept: int = LETTERS_KEPT
     steady: Callable[[], int] = steady_us
     stores: KnownStores = None  # type: ignore[assignment] # made of the URL below
@@ -98,7 +96,6 @@ class Writer:
     _claims: dict[str, Claims] = field(default_factory=dict)
     _views: dict[str, ViewRows] = field(default_factory=dict)
     _waiting: list[Chunk] = field(default_factory=list)
-    _since_us: int = 0
     _checked_us: int = 0
     _in_flight: "_Flush | None" = None
 
@@ -141,29 +138,23 @@ class Writer:
 
     def add(self, chunk: Chunk) -> None:
         """Take a chunk; flushes when enough has been gathered."""
-        if not self._waiting:
-            self._since_us = self.steady()
         self._waiting.append(chunk)
-        waited_us = self.steady() - self._since_us
-        if (
-            chunk.finished
-            or self._gathered() >= self.flush_events
-            or waited_us >= self.flush_ms * MILLISECOND
-        ):
+        if self.pace.is_due(chunk, self._gathered(), self.steady()):
             self.flush()
 
     def idle(self) -> None:
-        """Use the time while nothing comes: finish what is in flight, then flush what waits."""
-        if self._in_flight is not None:
-            self._finish()
-        elif self._waiting:
+        """Use the time while nothing comes: flush what waits, finish what is in flight."""
+        if self._waiting:
             self.flush()
+        elif self._in_flight is not None:
+            self._finish()
         else:
             self._check()
 
     def flush(self) -> None:
         """Send all that waits."""
         chunks, self._waiting = self._waiting, []
+        self.pace.flushed()
         by_stream: dict[str, list[Chunk]] = {}
         for chunk in chunks:
             by_stream.setdefault(chunk.stream, []).append(chunk)
@@ -241,6 +232,7 @@ class Writer:
     def _begin_anew(self) -> None:
         """Forget what was not committed, but count what of it was after all."""
         flush, self._in_flight, self._waiting = self._in_flight, None, []
+        self.pace.flushed()
         if flush is not None:
             self._count(flush, [c for c in flush.chunks if self._ledger_holds(c) >= c.end])
 

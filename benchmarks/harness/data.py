@@ -1,6 +1,7 @@
 """The events every benchmark reads: payments of some users, about 150 bytes each as JSON."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ def write_lines(table: pa.Table, path: Path) -> Path:
     return path
 
 
-def documents(table: pa.Table) -> list[bytes]:
-    """Return payments as JSON."""
-    return [orjson.dumps(row) for batch in table.to_batches(10_000) for row in batch.to_pylist()]
+def documents(table: pa.Table) -> Iterator[bytes]:
+    """Yield payments as JSON."""
+    for batch in table.to_batches(10_000):
+        yield from map(orjson.dumps, batch.to_pylist())

@@ -36,7 +36,7 @@ from featurestore.storage.embedded import store_url
     default="60s",
     show_default=True,
     metavar="DURATION",
-    help="For how long an outage of the store is waited out.",
+    help="For how long an outage of the store, or of a Redis Stream, is waited out.",
 )
 @click.option(
     "--dead-letters-kept",

@@ -9,13 +9,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from featurestore.contracts.offsets import Offsets
 from featurestore.contracts.python_values import python_values
+
+Places: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,46 @@ class Documents:
     """JSON documents, one an event, as a log such as a Redis Stream or Kafka holds them."""
 
     documents: list[bytes]
-    offsets: Sequence[int]
+    offsets: Sequence[int] | Offsets
 
     @property
     def end(self) -> int:
         """The last offset these documents cover."""
-        return self.offsets[-1]
+        return int(self.offsets[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    r"""JSON documents one behind the other, with a line end (CR, LF) behind each.
+
+    As `Documents`, without an object for each.
+
+    >>> packed = Packed(b'{"a": 1}\r\n{}\r\n', np.array([0, 10]), np.array([8, 12]), [5, 6])
+    >>> packed.documents
+    [b'{"a": 1}', b'{}']
+
+    Attributes:
+        data: The bytes they stand in.
+        begins: Where each begins.
+        ends: Where each ends.
+        offsets: Their offsets.
+    """
+
+    data: bytes
+    begins: Places
+    ends: Places
+    offsets: Sequence[int] | Offsets
+
+    @cached_property
+    def documents(self) -> list[bytes]:
+        """The documents, one by one."""
+        places = zip(self.begins.tolist(), self.ends.tolist(), strict=True)
+        return [self.data[begin:end] for begin, end in places]
+
+    @property
+    def end(self) -> int:
+        """The last offset these documents cover."""
+        return int(self.offsets[-1])
 
 
 @dataclass(frozen=True)
@@ -104,31 +142,21 @@ class Block:
         end: The last offset covered; resuming continues after it.
         read_us: When the source read it (wall clock, microseconds UTC).
         finished: No event follows: the partition is bounded and was read to its end.
+        behind: More events are there already: reading has fallen behind.
     """
 
     stream: str
     partition: str
-    events: JsonLines | Documents | Rows | None
+    events: JsonLines | Documents | Packed | Rows | None
     end: int
     read_us: int
     finished: bool = False
+    behind: bool = False
 
 
-def as_array(offsets: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.object_ | np.int64]]":
-    """Return offsets as an array that compares: int64, or Python ints where they are larger.
-
-    >>> as_array([1, 2]).dtype, as_array([2**70]).dtype
-    (dtype('int64'), dtype('O'))
-    """
-    try:
-        if isinstance(offsets, range):
-            return np.arange(offsets.start, offsets.stop, offsets.step, dtype=np.int64)
-        return np.asarray(offsets, dtype=np.int64)
-    except OverflowError:
-        return np.asarray(offsets, dtype=object)
-
-
-def raw_events(events: JsonLines | Documents | Rows, offsets: Sequence[int]) -> list[bytes]:
+def raw_events(
+    events: JsonLines | Documents | Packed | Rows, offsets: Sequence[int]
+) -> list[bytes]:
     r"""Return events as they arrived, by their offsets; a row of a table is written as JSON.
 
     >>> raw_events(JsonLines(b'{"a": 1}\n{"a": 2}\n', start=0), [9])

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from featurestore.contracts.block import Documents, JsonLines, as_array
+from featurestore.contracts.block import Documents, JsonLines, Packed
 from featurestore.contracts.fixed_text import Ints, Mask
+from featurestore.contracts.offsets import as_array
 
 _NEWLINE, _RETURN, _OPEN, _CLOSE = (np.uint8(ord(letter)) for letter in "\n\r{}")
 _DEEPEST = 199  # pydantic's JSON parser goes no deeper than 200
@@ -35,10 +36,10 @@ class Lines:
     ends: Ints
     offsets: Any
     even: bool
-    events: JsonLines | Documents
+    events: JsonLines | Documents | Packed
 
     @classmethod
-    def of(cls, events: JsonLines | Documents) -> "Lines":
+    def of(cls, events: JsonLines | Documents | Packed) -> "Lines":
         r"""Find the documents.
 
         >>> lines = Lines.of(JsonLines(b'{"a": 1}\r\n\n{"a": 2}\n', start=100))
@@ -47,6 +48,8 @@ class Lines:
         """
         if isinstance(events, Documents):
             return cls._of_documents(events)
+        if isinstance(events, Packed):
+            return cls._of_packed(events)
         lines = cls._of_lines(events)
         # Lines with white space around them are rare, and what is blank is for Python to say.
         return lines if lines.closed.all() else cls._of_documents(events)
@@ -61,6 +64,13 @@ class Lines:
         begins, ends = begins[some], ends[some]
         ends = ends - (letters[ends - 1] == _RETURN)
         return cls(events.data, begins, ends, begins + events.start, True, events)  # noqa: FBT003
+
+    @classmethod
+    def _of_packed(cls, events: Packed) -> "Lines":
+        newlines = np.count_nonzero(np.frombuffer(events.data, np.uint8) == _NEWLINE)
+        even = bool(newlines == len(events.begins))
+        offsets = as_array(events.offsets)
+        return cls(events.data, events.begins, events.ends, offsets, even, events)
 
     @classmethod
     def _of_documents(cls, events: JsonLines | Documents) -> "Lines":

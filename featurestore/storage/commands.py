@@ -84,7 +84,7 @@ def decimals(numbers: Ints) -> BytesArray:
     >>> decimals(np.array([7, 10])).to_pylist()
     [b'7', b'10']
     """
-    return pc.cast(pc.cast(pa.array(numbers, pa.int64()), pa.large_string()), pa.large_binary())
+    return pc.cast(pa.array(numbers, pa.int64()), pa.large_string()).view(pa.large_binary())
 
 
 def end_to_end(array: BytesArray) -> memoryview:

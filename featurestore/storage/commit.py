@@ -41,21 +41,20 @@ _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 # Names a foreign value; touches the fence then, which is WATCHed, so that the EXEC behind it fails.
 # Most rows that are new to a flow are new to the store: one EXISTS tells for hundreds of them.
 _GUARD = b"""
-for first = 2, #KEYS, 500 do
-  local last = math.min(first + 499, #KEYS)
-  if redis.call('EXISTS', unpack(KEYS, first, last)) > 0 then
-    for i = first, last do
-      local kind = redis.call('TYPE', KEYS[i]).ok
-      if kind ~= 'string' and kind ~= 'none' then
-        redis.call('HSET', KEYS[1], '!foreign', KEYS[i])
-        redis.call('HDEL', KEYS[1], '!foreign')
-        return KEYS[i]
-      end
+if redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
+  for i = 2, #KEYS do
+    local kind = redis.call('TYPE', KEYS[i]).ok
+    if kind ~= 'string' and kind ~= 'none' then
+      redis.call('HSET', KEYS[1], '!foreign', KEYS[i])
+      redis.call('HDEL', KEYS[1], '!foreign')
+      return KEYS[i]
     end
   end
 end
 return false
 """
+_GUARDED = 500  # rows in a call; Lua handles more of them at half the pace
+_NONE = b"$-1\r\n"
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 
@@ -124,7 +123,8 @@ class Unit:
     _sent: list[bytes | memoryview] = field(default_factory=list)
     _queued: int = 0
     _changes: int = 0
-    _guarded: bool = False
+    _guards: int = 0
+    _arming: bytes = b""  # watches the fence and asks for our marks
 
     def take_over(
         self, sources: Sequence[bytes], before: Mapping[bytes, bytes] | None = None
@@ -142,10 +142,12 @@ class Unit:
         """
         generations = self._generations(sources, before or {})
         self.marks |= {s: b"%d:%b" % (generations[s] + 1, self.owner) for s in sources}
+        fence = fence_key(self.tag)
+        self._arming = pack(b"WATCH", fence) + pack(b"HMGET", fence, *self.marks)
         words = [word for source in sources for word in (source, self.marks[source])]
-        raised = pack(b"HSET", fence_key(self.tag), *words)
+        raised = pack(b"HSET", fence, *words)
         held = pack(b"HMGET", progress_key(self.tag), *sources)
-        self.wire.send([raised, *self.survival.commands, held, *self._arming()])
+        self.wire.send([raised, *self.survival.commands, held, self._arming])
         self.wire.read()
         if self.survival.command:
             self.survival.check(self.wire.read())
@@ -171,17 +173,16 @@ class Unit:
         self._queued, self._changes = changes.count + len(position), changes.count
         if not self._queued:
             return
-        survives, arming = self.survival.commands, self._arming()
-        self._guarded = bool(new)
-        guard = [pack(b"EVAL", _GUARD, b"%d" % (len(new) + 1), fence_key(self.tag), *new)]
+        guards = [self._guard(new[at : at + _GUARDED]) for at in range(0, len(new), _GUARDED)]
+        self._guards = len(guards)
         self._sent = [
-            *guard[: self._guarded],
+            *guards,
             _MULTI,
             *changes.buffers,
             *position,
             _EXEC,
-            *survives,
-            *arming,
+            *self.survival.commands,
+            self._arming,
         ]
         self.wire.send(self._sent)
 
@@ -215,9 +216,7 @@ class Unit:
 
     def _replies(self) -> list[Reply] | None:
         """Read one transaction's replies; None when the fence moved but not for us."""
-        foreign = self.wire.read() if self._guarded else None
-        # the replies to MULTI, to each change, to the position
-        self.wire.expect(_OK + _QUEUED * self._queued, self._queued + 1)
+        foreign = self._begun()
         done = self.wire.read()
         if self.survival.command:
             survived = self.wire.read()
@@ -234,9 +233,22 @@ class Unit:
             raise refusal(str(next(r for r in replies if isinstance(r, ReplyError))))
         return replies
 
-    def _arming(self) -> list[bytes]:
-        fence = fence_key(self.tag)
-        return [pack(b"WATCH", fence), pack(b"HMGET", fence, *self.marks)]
+    def _begun(self) -> Reply:
+        """Read the replies to the guard, to MULTI, to each change, to the position.
+
+        Returns:
+            The key that the guard found to be foreign.
+        """
+        usual = _NONE * self._guards + _OK + _QUEUED * self._queued
+        if self.wire.expect(usual):
+            return None
+        found = [self.wire.read() for _ in range(self._guards)]
+        for _ in range(self._queued + 1):
+            self.wire.read()
+        return next((key for key in found if key is not None), None)
+
+    def _guard(self, rows: Sequence[bytes]) -> bytes:
+        return pack(b"EVAL", _GUARD, b"%d" % (len(rows) + 1), fence_key(self.tag), *rows)
 
     def _rearm(self) -> None:
         self.wire.read()  # WATCH

@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from typing import cast
 
 from featurestore.definitions.view import FeatureView
-from featurestore.errors import StoreRefused
 from featurestore.storage.commands import pack
 from featurestore.storage.keys import counts_key, events_key, watermark_field, watermarks_key
 from featurestore.storage.multiplex import DEADLINE_SECONDS
 from featurestore.storage.nodes import Nodes
 from featurestore.storage.wire import Reply
 
-_MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 _MARKS_KEPT = 4096
+# As good as a transaction: what may fail, fails before or with the first one. It answers once.
+_ADD = b"""
+for i = 1, #ARGV do redis.call('XADD', KEYS[1], '*', 'event', ARGV[i]) end
+return #ARGV
+"""
 
 
 class Events:
@@ -43,15 +46,10 @@ class Events:
             StoreRefused: The store is out of memory or read-only: none was appended.
             StoreUnreachable: There is no connection: none was appended, or it broke: unknown.
 
-        Cost: one round trip, and about 2 µs per event.
+        Cost: one round trip, and about 0.3 µs per event here and 2 µs in the store.
         """
         key = events_key(stream)
-        added = [pack(b"XADD", key, b"*", b"event", event) for event in events]
-        commands = b"".join([_MULTI, *added, _EXEC])
-        replies = await self._nodes.call(key, commands, len(added) + 2)
-        wrong = [r for r in cast("list[Reply]", replies[-1]) if isinstance(r, Exception)]
-        if wrong:
-            raise StoreRefused(str(wrong[0]))
+        await self._nodes.call(key, pack(b"EVAL", _ADD, b"1", key, *events), 1)
 
     async def backlog(self, stream: str, views: Sequence[FeatureView]) -> int:
         """Return about how many events of a stream the flow has not committed yet.

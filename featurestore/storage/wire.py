@@ -5,9 +5,9 @@ done here, which is what most of a writer's time would go to.
 """
 
 import select
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from socket import socket
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import hiredis
 import redis
@@ -19,7 +19,10 @@ from featurestore.storage.commands import pack
 from featurestore.storage.faults import mapped, refusal
 
 Reply = int | bytes | list[Any] | None
+R = TypeVar("R")
 
+MARK = pack(b"PING")
+_MARKED = b"+PONG\r\n"
 _RECEIVE = 1 << 18
 _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -51,6 +54,7 @@ class Wire:
         self._socket: socket = self._connection._sock  # noqa: SLF001 - redis-py opens, we speak
         self._reader = hiredis.Reader()
         self._ahead = b""  # received, not yet given to the reader
+        self._room = memoryview(bytearray(_RECEIVE))
 
     @property
     def shown(self) -> str:
@@ -84,21 +88,56 @@ class Wire:
             self._reader.feed(self._ahead or self._received())
             self._ahead = b""
 
-    def expect(self, replies: bytes, count: int) -> None:
-        """Read `count` simple replies that should be `replies`: much faster than one by one.
+    def expect(self, replies: bytes) -> bool:
+        """Read replies whose bytes should be `replies`: much faster than one by one.
+
+        Returns:
+            Whether they were; else none of them has been read.
 
         Raises:
-            StoreRefused: One of them is an error.
             StoreUnreachable: The connection broke.
         """
+        if self._reader.has_data():
+            return False
+        while len(self._ahead) < len(replies) and replies.startswith(self._ahead):
+            self._ahead += self._received()
+        if not self._ahead.startswith(replies):
+            return False
+        self._ahead = self._ahead[len(replies) :]
+        return True
+
+    def whole(
+        self, worth: Callable[[bytes], bool], parse: Callable[[memoryview], R | None]
+    ) -> R | Reply:
+        """Return a reply as `parse` reads it off its bytes; `MARK` was sent behind its command.
+
+        Nothing else may be under way: where the answer to `MARK` ends what came, the reply ends.
+
+        Args:
+            worth: Tells by the first bytes that came whether to collect the others for `parse`.
+            parse: Returns None for what it cannot read; then the reply is as `read` returns it.
+
+        Raises:
+            StoreRefused: It is an error.
+            StoreUnreachable: The connection broke, or nothing came for 30 s.
+        """
+        parsed = None
         if not self._reader.has_data():
-            while len(self._ahead) < len(replies) and replies.startswith(self._ahead):
-                self._ahead += self._received()
-            if self._ahead.startswith(replies):
-                self._ahead = self._ahead[len(replies) :]
-                return
-        for _ in range(count):
-            self.read()
+            self._ahead = self._ahead or self._received()
+            parsed = self._parsed(parse) if worth(self._ahead) else None
+        if parsed is not None:
+            self._ahead = b""
+            return parsed
+        reply = self.read()
+        self.read()
+        return reply
+
+    def _parsed(self, parse: Callable[[memoryview], R | None]) -> R | None:
+        answer = bytearray(self._ahead)
+        while not answer.endswith(_MARKED):
+            answer += self._received()
+        self._ahead = bytes(answer)
+        return parse(memoryview(self._ahead)[: -len(_MARKED)])
 
     def ready(self, seconds: float) -> bool:
         """Tell whether a reply has come, at least in part; waits for one at most so long."""
@@ -119,9 +158,9 @@ class Wire:
 
     def _received(self) -> bytes:
         try:
-            data = self._socket.recv(_RECEIVE)
+            size = self._socket.recv_into(self._room)
         except OSError as error:
             raise StoreUnreachable(self.url, error) from error
-        if not data:
+        if not size:
             raise StoreUnreachable(self.url, "the server closed the connection")
-        return data
+        return bytes(self._room[:size])

@@ -3,8 +3,9 @@
 1. An entry's id ``ms-seq`` is one whole number as an offset: ``ms << 64 | seq``.
 2. The field ``event`` holds the JSON document; an entry without it is an object of strings itself.
 3. The partition is named by the key alone: the server may move, or be known by another name.
-4. One XREAD is always under way: the server answers it as soon as there is an entry, or sends the
-   next ones while the last are decoded. Waiting costs neither side anything.
+4. The server answers an XREAD as soon as there is an entry, so waiting costs neither side anything.
+   Behind a full answer the next is asked for at once, and sent while the last is decoded; else
+   once this one is flushed, so that what came meanwhile is one block and not many.
 5. The log may be trimmed by its producer. If entries behind our position may be gone, that is said
    once on stderr; entries deleted one by one (XDEL) were meant to be.
 """
@@ -17,17 +18,18 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from featurestore.contracts.block import Block, Documents
+from featurestore.contracts.block import Block, Documents, Packed
 from featurestore.errors import SourceError, StoreBusy, StoreRefused, StoreUnreachable
 from featurestore.instants import MILLISECOND, instant_text
 from featurestore.storage.commands import pack
 from featurestore.storage.topology import Topology
-from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wire import MARK, Reply, Wire
 from featurestore.storage.wires import Wires
+from flows.sources.entries import are_many, packed
 from flows.sources.source import now_us, say
 
 ENTRIES = 5_000
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 _BLOCK_MS = 10_000
 _SILENCE_SECONDS = 2 * _BLOCK_MS / 1000
 _CHECK_SECONDS = 10.0
@@ -81,7 +83,7 @@ class RedisStreamPartition:
         self._known: Topology | None = None
         self._outage = Outage(self._server, source.patience_seconds)
         self._checked: float | None = None
-        self._asked = 0.0
+        self._asked: float | None = None  # since when an answer is awaited
         self._checking = self._warned = False
 
     def next_block(self, wait_ms: int) -> Block:
@@ -90,20 +92,22 @@ class RedisStreamPartition:
         Raises:
             SourceError: The server has been away for too long, or refuses.
         """
+        events = None
         try:
-            entries = self._entries(wait_ms)
+            events = self._events(wait_ms)
         except StoreUnreachable as error:
             self.close()
             self._outage.go_on(error, self._clock())
-            entries = []
         except StoreRefused as error:
             if not isinstance(error, StoreBusy):
                 msg = f"cannot read Redis Stream {self._source.key!r} at {self._server}: {error}"
                 raise SourceError(msg) from error
             self.close()
             self._outage.go_on(error, self._clock())
-            entries = []
-        return self._block(entries)
+        behind = events is not None and len(events.offsets) == ENTRIES
+        return Block(
+            self._source.stream, self._source.key, events, self._at, now_us(), behind=behind
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -111,35 +115,29 @@ class RedisStreamPartition:
             self._wires.close()
             self._wires = None
 
-    def _block(self, entries: list[Any]) -> Block:
-        source, events = self._source, None
-        if entries:
-            offsets = [offset_of(name) for name, _ in entries]
-            events = Documents([_document(fields) for _, fields in entries], offsets)
-        return Block(source.stream, source.key, events, self._at, now_us())
-
-    def _entries(self, wait_ms: int) -> list[Any]:
+    def _events(self, wait_ms: int) -> Documents | Packed | None:
         if self._wires is None:
             if not self._outage.is_over(self._clock()):
                 time.sleep(wait_ms / 1000)
-                return []
+                return None
             self._wires = Wires(self._source.url, self._known)
-            self._known = self._wires.topology
-            self._ask(self._wire(self._wires))
+            self._known, self._asked = self._wires.topology, None
         wire = self._wire(self._wires)
+        asked = self._asked = self._asked or self._ask(wire)
         if self._checking and wire.ready(wait_ms / 1000):
             self._checking = False
             self._check(_state(wire))
         if self._checking or not wire.ready(wait_ms / 1000):
-            if self._clock() - self._asked > _SILENCE_SECONDS:
+            if self._clock() - asked > _SILENCE_SECONDS:
                 raise StoreUnreachable(self._server, "it does not answer")
-            return []
+            return None
         return self._answer(wire)
 
     def _wire(self, wires: Wires) -> Wire:
         return wires.of(self._source.key.encode())
 
-    def _ask(self, wire: Wire) -> None:
+    def _ask(self, wire: Wire) -> float:
+        """Ask for what follows; return when that was."""
         key = self._source.key.encode()
         read = pack(
             b"XREAD", b"COUNT", b"%d" % ENTRIES, b"BLOCK", b"%d" % _BLOCK_MS, b"STREAMS", key,
@@ -149,17 +147,25 @@ class RedisStreamPartition:
         self._checking = self._checked is None or now - self._checked >= _CHECK_SECONDS
         if self._checking:
             self._checked = now
-        self._asked = now
-        wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read])
+        wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read, MARK])
+        return now
 
-    def _answer(self, wire: Wire) -> list[Any]:
-        answer = wire.read()
+    def _answer(self, wire: Wire) -> Documents | Packed | None:
+        answer = wire.whole(are_many, packed)
         self._outage.end(self._clock())
-        entries: list[Any] = answer[0][1] if isinstance(answer, list) else []
-        if entries:
-            self._at = offset_of(entries[-1][0])
-        self._ask(wire)
-        return entries
+        events = answer if isinstance(answer, Packed) else _documents(answer)
+        self._asked = None
+        if events is not None:
+            self._at = events.end
+            if len(events.offsets) == ENTRIES:
+                self._ask_ahead(wire)
+        return events
+
+    def _ask_ahead(self, wire: Wire) -> None:
+        try:
+            self._asked = self._ask(wire)
+        except StoreUnreachable:  # what came is not lost with the connection
+            self.close()
 
     def _check(self, state: dict[bytes, Any]) -> None:
         """Say so if entries behind our position may have been trimmed."""
@@ -209,7 +215,7 @@ class Outage:
         reason = str(cause.__cause__ or cause)
         if self._since is None:
             self._since = now
-            say(f"{self.server} is away ({reason}); trying again for {self.patience_seconds:.0f} s")
+            say(f"{self.server} is away ({reason}); trying again for {self.patience_seconds:g} s")
         if now - self._since >= self.patience_seconds:
             msg = f"{self.server} has been away for {now - self._since:.0f} s: {reason}"
             raise SourceError(msg)
@@ -250,6 +256,15 @@ def shown(url: str) -> str:
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'' if parts.netloc else parts.path}"
+
+
+def _documents(answer: Reply) -> Documents | None:
+    """Return the entries in an answer to XREAD, whatever their fields; None without any."""
+    if not isinstance(answer, list):
+        return None
+    entries: list[Any] = answer[0][1]
+    offsets = [offset_of(name) for name, _ in entries]
+    return Documents([_document(fields) for _, fields in entries], offsets)
 
 
 def _document(fields: list[bytes]) -> bytes:

@@ -25,7 +25,7 @@ from flows.sources.columns import wanted_by
 from flows.sources.csv_rows import CsvFile
 from flows.sources.json_lines import JsonLinesFile
 from flows.sources.parquet_rows import ParquetFile
-from flows.sources.redis_stream import RedisStream, shown
+from flows.sources.redis_stream import PATIENCE_SECONDS, RedisStream, shown
 from flows.sources.several import Several
 from flows.sources.source import Source
 from flows.sources.standard_input import NAME as STDIN
@@ -55,13 +55,16 @@ _ENDINGS: dict[str, Callable[[Stream, str], Source]] = {
 }
 
 
-def parse_source(stream: Stream, uri: str, redis_url: str) -> Source:
+def parse_source(
+    stream: Stream, uri: str, redis_url: str, patience_s: float = PATIENCE_SECONDS
+) -> Source:
     """Return the source that a URI names; nothing is read from it yet.
 
     Args:
         stream: The stream it feeds.
         uri: What the user wrote; the table above says what there is.
         redis_url: The store, which holds what is sent over HTTP.
+        patience_s: For how long an outage of a server that it names is waited out.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be read.
@@ -69,14 +72,14 @@ def parse_source(stream: Stream, uri: str, redis_url: str) -> Source:
     if uri == STDIN:
         return StandardInput(stream.name)
     if uri == SENT_OVER_HTTP:
-        return RedisStream(stream.name, redis_url, events_key(stream.name).decode())
+        return RedisStream(stream.name, redis_url, events_key(stream.name).decode(), patience_s)
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return _files(stream, uri)
     if scheme == "file":
         return _files(stream, unquote(rest))
     if scheme in {"redis", "rediss"}:
-        return _redis(stream, uri)
+        return RedisStream(stream.name, *redis_place(uri), patience_s)
     raise SourceError(_unknown_scheme(scheme))
 
 
@@ -106,10 +109,6 @@ def redis_place(uri: str) -> tuple[str, str]:
         )
         raise SourceError(msg)
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, "")), unquote(key)
-
-
-def _redis(stream: Stream, uri: str) -> Source:
-    return RedisStream(stream.name, *redis_place(uri))
 
 
 def _files(stream: Stream, pattern: str) -> Source:

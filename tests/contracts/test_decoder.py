@@ -3,15 +3,17 @@
 import json
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from featurestore import Stream, column
-from featurestore.contracts.block import Documents, JsonLines
+from featurestore.contracts.block import Documents, JsonLines, Packed
 from featurestore.contracts.decoder import Decoder
 from featurestore.contracts.json_lines import Lines
+from featurestore.contracts.offsets import WideOffsets
 from featurestore.contracts.rejection import Reason
 from featurestore.contracts.shape import shape_of
 from tests.contracts.pydantic_alone import (
@@ -58,6 +60,24 @@ def test_lines_give_what_their_documents_give(data: st.DataObject) -> None:
     for rejection in by_line.rejected:
         line = lines[rejection.offset - start :].split(b"\n")[0]
         assert line.strip() == rejection.raw
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_packed_documents_give_what_they_give_one_by_one(data: st.DataObject) -> None:
+    some = mutated(EVENTS[Small].flatmap(written)) | st.binary(max_size=10) | st.just(b"")
+    documents = data.draw(st.lists(some, min_size=1, max_size=5))
+    ends = np.cumsum([len(document) + 2 for document in documents]) - 2
+    begins = ends - [len(document) for document in documents]
+    offsets = WideOffsets(np.full(len(ends), 7, np.uint64), np.arange(len(ends), dtype=np.uint64))
+    events = Packed(b"".join(d + b"\r\n" for d in documents), begins, ends, offsets)
+    assert events.documents == documents
+    assert events.end == (7 << 64) + len(documents) - 1
+    together = DECODERS[Small].decode(events)
+    one_by_one = DECODERS[Small].decode(Documents(documents, offsets.tolist()))
+    assert together.events.equals(one_by_one.events)
+    assert together.offsets.tolist() == one_by_one.offsets.tolist()
+    assert together.rejected == one_by_one.rejected
 
 
 def refused(stream: Stream, document: bytes) -> tuple[Reason, str]:

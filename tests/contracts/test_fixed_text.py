@@ -98,7 +98,7 @@ def test_numbers_are_read_as_pydantic_does_or_not_at_all(number: int) -> None:
     assert read[0] or number < 0 or number > 253402300799999
 
 
-@given(st.uuids(), st.integers(0, 35), st.characters())
+@given(st.uuids(), st.integers(0, 35), st.characters(codec="utf-8"))
 def test_only_uuids_as_python_writes_them_pass(key: UUID, at: int, letter: str) -> None:
     text = str(key)
     changed = text[:at] + letter + text[at + 1 :]

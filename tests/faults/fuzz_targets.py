@@ -47,7 +47,7 @@ VIEW = FeatureView(
     windows=["1h", "1d"],
     features={"n": count(), "m": mean("amount"), "k": last("kind"), "d": distinct("id")},
 )
-DECODER, LAYOUT = Decoder(STREAM), Layout.of(VIEW)
+DECODER, LAYOUT = Decoder(STREAM, few=0), Layout.of(VIEW)
 FILE = Path(tempfile.mkdtemp()) / "events.csv"
 EVENT = b'{"id": "x", "user": 7, "amount": 1.5, "kind": "a", "at": "2026-01-31T12:00:00Z"}'
 

@@ -62,7 +62,7 @@ class Stream:
         """Run the flow in this process, with a pause after every few events."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "flows.main.parse_source", lambda of, path, _: Trickle(of.name, path, pause_s)
+                "flows.main.parse_source", lambda of, path, *_: Trickle(of.name, path, pause_s)
             )
             patch.setattr("flows.main.BULK_FLUSH_MS", 5)
             return run_worker(self.job(url, **options))

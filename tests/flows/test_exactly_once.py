@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from featurestore import Catalog, Entity, FeatureService, FeatureView, Stream, count, total
 from featurestore.client import Client
-from featurestore.errors import Fenced, StoreRefused
+from featurestore.errors import FeatureStoreError, Fenced, StoreRefused
 from featurestore.storage.dead_letters import DeadLetters
 from featurestore.storage.keys import row_key, view_tag
 from tests.hand_flow import SECOND, HandFlow
@@ -78,7 +78,11 @@ def flow(redis_url: str) -> Iterator[HandFlow]:
 
 def again(url: str, of: Catalog = BOTH, now_us: int = NOON) -> HandFlow:
     flow = HandFlow(url, of, now_us=now_us)
-    flow.take_over(SOURCES)
+    try:
+        flow.take_over(SOURCES)
+    except FeatureStoreError:
+        flow.writer.close()
+        raise
     return flow
 
 

@@ -47,7 +47,7 @@ def test_a_fault_while_decoding_is_one_message_and_moves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Decoder, "decode", second_breaks)
-        patch.setattr("flows.main.parse_source", lambda of, path, _: Trickle(of.name, path, 0))
+        patch.setattr("flows.main.parse_source", lambda of, path, *_: Trickle(of.name, path, 0))
         patch.setattr("flows.main.BULK_FLUSH_EVENTS", 1)
         with pytest.raises(Fault) as fault:
             run_worker(job)

@@ -170,3 +170,21 @@ def test_a_foreign_value_under_a_row_never_lets_the_position_pass(redis_url: str
     again = unit(redis_url)
     again.send(changes, {SOURCE: 41}, rows)
     assert again.settle() == [3, 2]
+
+
+@pytest.mark.parametrize("place", [0, 499, 500, 1200])
+def test_a_foreign_value_is_found_wherever_it_stands_among_many_rows(
+    redis_url: str, place: int
+) -> None:
+    names = [b"u%d" % n for n in range(1201)]
+    rows = [TAG + b":" + name for name in names]
+    with redis.Redis.from_url(redis_url) as store:
+        store.mset(dict.fromkeys(rows, b"old"))
+        store.delete(rows[place])
+        store.lpush(rows[place], "what another program keeps here")
+        writer = unit(redis_url)
+        writer.send(commands(*(append(name, b"abc") for name in names)), {SOURCE: 41}, rows)
+        with pytest.raises(StoreRefused, match=f":u{place}' holds no row"):
+            writer.settle()
+        assert store.get(rows[place - 1]) == b"old"
+    writer.wire.close()

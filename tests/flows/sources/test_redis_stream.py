@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from featurestore.errors import SourceError
-from flows.sources.redis_stream import Outage, RedisStream, id_of, offset_of
+from featurestore.errors import SourceError, StoreUnreachable
+from featurestore.storage.wire import Wire
+from flows.sources.redis_stream import ENTRIES, Outage, RedisStream, id_of, offset_of
 from tests.conftest import Server
 
 
@@ -51,6 +52,53 @@ def test_fields_that_are_no_utf8_are_handed_on_as_they_are_to_be_refused(
 ) -> None:
     log.xadd("log", {"user": b"\xff\xfe"})
     assert documents(RedisStream("s", redis_url, "log")) == [b"user \xff\xfe"]
+
+
+def test_a_full_block_says_that_there_are_more(redis_url: str, log) -> None:
+    with log.pipeline(transaction=False) as pipe:
+        for n in range(ENTRIES + 1):
+            pipe.xadd("log", {"event": b"%d" % n})
+        pipe.execute()
+    partition = RedisStream("s", redis_url, "log").open("log", None)
+    full, rest = partition.next_block(5000), partition.next_block(5000)
+    partition.close()
+    assert (full.behind, rest.behind) == (True, False)
+    read = [*full.events.documents, *rest.events.documents]  # type: ignore[union-attr]
+    assert read == [b"%d" % n for n in range(ENTRIES + 1)]
+    assert full.end == full.events.end < rest.end  # type: ignore[union-attr]
+
+
+def test_what_came_is_not_lost_when_the_next_cannot_be_asked_for(
+    redis_url: str, log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.sources.redis_stream.ENTRIES", 1)
+    partition = RedisStream("s", redis_url, "log").open("log", None)
+    assert partition.next_block(100).events is None
+    log.xadd("log", {"event": "1"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Wire, "send", broken)
+        came = partition.next_block(5000)
+    assert came.events is not None
+    assert came.events.documents == [b"1"]  # type: ignore[union-attr]
+    log.xadd("log", {"event": "2"})
+    following = [partition.next_block(1000) for _ in range(3)]
+    partition.close()
+    assert [e for b in following if b.events for e in b.events.documents] == [b"2"]  # type: ignore[union-attr]
+
+
+def test_what_comes_while_a_block_is_worked_on_is_one_block(redis_url: str, log) -> None:
+    partition = RedisStream("s", redis_url, "log").open("log", None)
+    partition.next_block(100)
+    log.xadd("log", {"event": "1"})
+    assert partition.next_block(5000).events.documents == [b"1"]  # type: ignore[union-attr]
+    for n in range(2, 5):
+        log.xadd("log", {"event": str(n)})
+    assert partition.next_block(5000).events.documents == [b"2", b"3", b"4"]  # type: ignore[union-attr]
+    partition.close()
+
+
+def broken(wire: Wire, _: object) -> None:
+    raise StoreUnreachable(wire.url, "broken pipe")
 
 
 def test_a_key_that_is_not_there_yet_is_waited_for(redis_url: str, log) -> None:

@@ -1,6 +1,8 @@
 """Sources in a running flow: shares of workers, chains of partitions, runs over grown files."""
 
 import json
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,17 @@ def test_nobody_waits_while_something_comes() -> None:
         for part in list(reading):
             part.next_batch()
     assert set(idle.asked[1:]) == {0}
+
+
+def test_a_source_is_waited_for_as_long_as_the_store(
+    definitions: str, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"redis://127.0.0.1:{unused.getsockname()[1]}/0/clicks"
+        job = Job(definitions, [("clicks", away)], redis_url, patience_s=0.7)
+        began = time.monotonic()
+        with pytest.raises(SourceError, match="has been away for"):
+            run_worker(job)
+    assert 0.7 <= time.monotonic() - began < 10
+    assert "trying again for 0.7 s" in capsys.readouterr().err
