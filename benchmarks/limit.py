@@ -1,5 +1,6 @@
 """Rows per second against the server's own limit: APPENDs of the same size, pipelined."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +26,7 @@ def rows(scale: Scale) -> Iterator[Row]:
     """Measure it on uniform users, where nearly every event touches a row of its own."""
     table = data.payments("uniform", scale.events, scale.entities)
     with tempfile.TemporaryDirectory() as folder, store() as server:
-        flow = Flow(server, processes=max(scale.processes))
+        flow = Flow(server, processes=max(1, (os.cpu_count() or 1) - 1))  # the server has one
         place, one = both(as_parquet, table, Path(folder), scale)
         frame = _frame(flow, place)
         takes = {
@@ -35,7 +36,7 @@ def rows(scale: Scale) -> Iterator[Row]:
         samples = interleaved(scale.runs, takes)
     yield Row(
         "limit",
-        f"rows appended, uniform, {flow.processes} processes",
+        f"rows appended, uniform, {flow.processes} process{'es' * (flow.processes > 1)}",
         "rows/s",
         samples["ours"],
         f"{'redis-benchmark' if _tool() else 'packed once'}, APPEND of {frame} bytes",
