@@ -26,6 +26,7 @@ from flows.changes import counted
 from flows.claims import Claims
 from flows.decoding import Decode
 from flows.frontier import Frontier
+from flows.look_ups import LookUps
 from flows.past import Past
 from flows.sources.uri import parse_source
 from flows.steps import Chunk
@@ -232,8 +233,9 @@ class Store:
     def _decode(self, stream: Stream, partition: str) -> Decode:
         if stream.name not in self._decoding:
             pasts: defaultdict[Place, Past] = defaultdict(Past)
-            references = GivenReferences.of(stream, self._given)
-            self._decoding[stream.name] = Decode.of(self.catalog, stream, {}, pasts, references)
+            given = GivenReferences.of(stream, self._given)
+            look_ups = LookUps.of(stream, self._rows, given)
+            self._decoding[stream.name] = Decode.of(self.catalog, stream, {}, pasts, look_ups)
         decode = self._decoding[stream.name]
         decode.frontiers.setdefault(partition, Frontier())
         return decode
