@@ -12,7 +12,6 @@ from featurestore.definitions.catalog import Catalog, load
 from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.on_demand import NOW, OnDemand
-from featurestore.definitions.reference import Reference
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
@@ -39,7 +38,7 @@ def check(definitions: str) -> None:
     if not console.is_terminal:
         console.width = _PIPED_WIDTH
     for stream in catalog.streams.values():
-        views = [view for view in catalog.views.values() if view.stream is stream]
+        views = [view for view in catalog.views.values() if view.stream.name == stream.name]
         console.print(_stream(stream, views))
     for service in catalog.services.values():
         console.print(_service(service))
@@ -66,6 +65,7 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
 def _looked_up(made: Enrichment) -> str:
     """Say what events are looked up in, and by what.
 
+    >>> from featurestore import Reference
     >>> merchants = Reference("m", source="m.csv", key="id", columns={"risk": float})
     >>> _looked_up(merchants.on("seller"))
     "reference 'm' by seller"

@@ -82,6 +82,11 @@ class Catalog:
             _by_name("service", services, problems),
             _by_name("latest", latest, problems),
         )
+        problems += [
+            f"view {each.view.name!r} is what keeps {each.title}; rename yours"
+            for each in catalog.latest.values()
+            if each.view.name in catalog.views
+        ]
         if problems:
             raise DefinitionError(problems)
         return catalog
