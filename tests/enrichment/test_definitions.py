@@ -31,8 +31,8 @@ def refund(**options: Any) -> Stream:
         (
             lambda: profile(key="usr"),
             (
-                "latest 'profile': key 'usr' is not in stream 'profiles' (has: user, tier, country, "
-                "limit, at); did you mean 'user'?"
+                "latest 'profile': key 'usr' is not in stream 'profiles' (has: user, tier, "
+                "country, limit, at); did you mean 'user'?"
             ),
         ),
         (lambda: profile(columns=[]), "latest 'profile': it has no columns; name at least one"),
