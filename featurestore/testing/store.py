@@ -1,7 +1,7 @@
 """A store for tests: in memory, with a clock that stands where it is put."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -138,6 +138,7 @@ class Store:
         /,
         *,
         as_of: Moment | None = None,
+        context: Mapping[str, object] | None = None,
         **keys: object,
     ) -> dict[str, Value]:
         """Return the vector of one entity by feature name; `Client.get` says what it raises.
@@ -146,9 +147,11 @@ class Store:
             service: The service's name.
             entity: Its keys, here or as keyword arguments.
             as_of: The moment to look back from; where the clock stands if None.
+            context: What on-demand features need.
             keys: Its keys.
         """
-        return self._client.get(service, {**(entity or {}), **keys}, as_of=self._moment(as_of))
+        asked, at_us = {**(entity or {}), **keys}, self._moment(as_of)
+        return self._client.get(service, asked, as_of=at_us, context=context)
 
     def vectors(
         self,
@@ -156,9 +159,14 @@ class Store:
         entities: Iterable[Mapping[str, object]],
         *,
         as_of: Moment | None = None,
+        context: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> Vectors:
-        """Return the vectors of several entities, with the status and event time of each value."""
-        return self._client.vectors(service, list(entities), as_of=self._moment(as_of))
+        """Return the vectors of several entities, with the status and event time of each value.
+
+        The context is one for all of them, or one for each.
+        """
+        asked, at_us = list(entities), self._moment(as_of)
+        return self._client.vectors(service, asked, as_of=at_us, context=context)
 
     def rejected(self, stream: str) -> list[Rejection]:
         """Return the events that were rejected, each with its reason, in the order they came."""
