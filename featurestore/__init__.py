@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         if_else,
         least,
     )
+    from featurestore.definitions.latest import Latest
     from featurestore.definitions.measure import Measure
     from featurestore.definitions.on_demand import OnDemand, on_demand
     from featurestore.definitions.reference import Reference
@@ -74,6 +75,7 @@ __all__ = [
     "FeatureService",
     "FeatureStoreError",
     "FeatureView",
+    "Latest",
     "Measure",
     "OnDemand",
     "OwnAggregation",
@@ -141,6 +143,7 @@ _HOMES = {
     "FeatureService": "definitions.service",
     "FeatureStoreError": "errors",
     "FeatureView": "definitions.view",
+    "Latest": "definitions.latest",
     "Measure": "definitions.measure",
     "OnDemand": "definitions.on_demand",
     "OwnAggregation": "definitions.aggregations.own",

@@ -20,6 +20,7 @@ from featurestore.contracts.block import Block
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.stream import Stream
 from flows.decoding import Decode, Item
+from flows.look_ups import LookUps
 from flows.sources.source import Partition, Source
 from flows.stop import Stop
 from flows.watermarks import Positions
@@ -74,7 +75,8 @@ def build(
     for number, feed in enumerate(feeds):
         name = f"{feed.stream.name}_{number}"
         blocks = op.input(f"read_{name}", flow, BlockSource(feed, positions, stop, reading))
-        step = Decode.of(catalog, feed.stream, positions, writer.pasts)
+        look_ups = LookUps.of(feed.stream, writer.rows)
+        step = Decode.of(catalog, feed.stream, positions, writer.pasts, look_ups)
         chunks.append(op.map(f"decode_{name}", blocks, Guarded(step, stop)))
     together = op.merge("all_streams", *chunks) if len(chunks) > 1 else chunks[0]
     op.output("commit", together, CommitSink(writer, stop))

@@ -10,7 +10,6 @@ from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.stream import Stream
 from flows.frontier import Frontier
 from flows.past import Past
-from flows.references import LiveReferences
 from flows.steps import Chunk, Judge, decode
 from flows.watermarks import Positions
 
@@ -33,16 +32,11 @@ class Decode:
         stream: Stream,
         positions: Positions,
         pasts: Mapping[tuple[str, str], Past],
-        references: References | None = None,
+        references: References,
     ) -> "Decode":
-        """Make the step for a stream; loads the references it looks up, unless they are given.
-
-        Raises:
-            SourceError: A reference cannot be read.
-        """
+        """Make the step for a stream; `references` are what it looks events up in."""
         horizon = max((v.horizon_us for v in catalog.views_of(stream.name)), default=2**60)
         frontiers = {p: frontier for (s, p), (_, frontier) in positions.items() if s == stream.name}
-        references = references or LiveReferences.of(stream.references)
         decoder = Decoder(stream, catalog.columns_used(stream), references)
         return cls(decoder, Judge(stream, horizon), frontiers, pasts)
 

@@ -33,6 +33,7 @@ from featurestore.contracts.block import Block, Documents
 from featurestore.definitions.catalog import Catalog
 from flows.dataflow import BlockPartition, BlockSource, CommitSink, Feed
 from flows.decoding import Decode
+from flows.look_ups import LookUps
 from flows.sources.uri import parse_source
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
@@ -124,7 +125,8 @@ class Ingest:
     def decode(self, stream: str) -> Decode:
         """Return the step that makes chunks of blocks: decodes, checks, shapes, judges."""
         of = self.catalog.stream(stream)
-        return Decode.of(self.catalog, of, self.positions, self._writer.pasts)
+        look_ups = LookUps.of(of, self._writer.rows)
+        return Decode.of(self.catalog, of, self.positions, self._writer.pasts, look_ups)
 
     def after(self, stream: str, partition: str) -> int | None:
         """Return the offset that a source resumes behind; None: at its beginning."""

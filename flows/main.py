@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bytewax.run import cli_main
@@ -19,9 +19,11 @@ from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
 from flows.sources.uri import SENT_OVER_HTTP, parse_source
+from flows.stages import stages
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
 from flows.trimming import EVENTS_KEPT, Trimming
+from flows.watermarks import Positions
 from flows.writer import Writer
 
 # Live events are flushed soon; what lies in files is gathered longer, so fewer rows are touched.
@@ -44,6 +46,7 @@ class Job:
         events_kept: How many events of a stream sent over HTTP are kept once they are committed.
         state: The folder where the flow remembers which store it committed to; None: nowhere.
         rebuild: Take an empty or exchanged store for the right one, and start over in it.
+        streams: Those of its streams to read now; None: all, stage by stage.
     """
 
     definitions: str
@@ -56,6 +59,18 @@ class Job:
     events_kept: int = EVENTS_KEPT
     state: Path | None = None
     rebuild: bool = False
+    streams: Collection[str] | None = None
+
+
+def staged(job: Job) -> list[Job]:
+    """Return a job as several, where streams must be read before those that look up in them.
+
+    Raises:
+        DefinitionError: The definitions are wrong.
+        SourceError: A source is not there.
+    """
+    catalog = load(job.definitions)
+    return [replace(job, streams=stage) for stage in stages(catalog, _sources(job, catalog))]
 
 
 def now_us() -> int:
@@ -100,13 +115,23 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
 def _run(catalog: Catalog, feeds: list[Feed], writer: Writer, stop: Stop) -> None:
     """Run the flow from where the store says it is; to its end, or until something fails."""
     positions = writer.take_over(_partitions(feeds))
+    for stage in stages(catalog, [feed.source for feed in feeds]):
+        if not stop.requested:
+            now = [feed for feed in feeds if feed.stream.name in stage]
+            _run_stage(catalog, now, positions, writer, stop)
+    stop.raise_failure()
+
+
+def _run_stage(
+    catalog: Catalog, feeds: list[Feed], positions: Positions, writer: Writer, stop: Stop
+) -> None:
+    """Read feeds side by side to their end, and commit what they brought."""
     if not all(feed.source.bounded for feed in feeds):
         say(_reading([feed.stream.name for feed in feeds]))
     cli_main(build(catalog, feeds, positions, writer, stop))  # type: ignore[no-untyped-call]
     if not stop.broken:
         with stop.on_failure(lambda: "committing what was read last", breaks=True):
             writer.finish()
-    stop.raise_failure()
 
 
 def _reading(streams: Sequence[str]) -> str:
@@ -127,6 +152,7 @@ def _feeds(job: Job, catalog: Catalog, worker: int, workers: int) -> list[Feed]:
             f"file, as in --source {endless[0]}=events.jsonl"
         )
         raise SourceError(msg)
+    sources = [s for s in sources if job.streams is None or s.stream in job.streams]
     places = [(source, partition) for source in sources for partition in source.partitions()]
     _check_once(places)
     share = places[len(places) * worker // workers : len(places) * (worker + 1) // workers]

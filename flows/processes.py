@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from featurestore.errors import FeatureStoreError
-from flows.main import Job, run_worker
+from flows.main import Job, run_worker, staged
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
 
@@ -51,6 +51,7 @@ class Processes:
 
     job: Job
     count: int
+    _stage: Job = field(init=False)
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _summary: Summary = field(default_factory=Summary)
     _failure: str | None = None
@@ -64,18 +65,24 @@ class Processes:
         """
         stop = Stop()
         with stop_on_signal(stop), self._reaped():
-            for number in range(self.count):
-                self._start(number)
-            while self._workers:
-                self._watch(stop)
+            for stage in staged(self.job):
+                if not stop.signalled and self._failure is None:
+                    self._run_stage(stage, stop)
         if self._failure is not None:
             raise FeatureStoreError(self._failure)
         return self._summary
 
+    def _run_stage(self, job: Job, stop: Stop) -> None:
+        self._stage = job
+        for number in range(self.count):
+            self._start(number)
+        while self._workers:
+            self._watch(stop)
+
     def _start(self, number: int) -> None:
         ours, theirs = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(
-            target=_work, args=(self.job, number, self.count, theirs), name=f"worker-{number}"
+            target=_work, args=(self._stage, number, self.count, theirs), name=f"worker-{number}"
         )
         process.start()
         theirs.close()

@@ -6,7 +6,7 @@ on stderr, and the one before stays.
 
 Events that are read again after a crash are looked up in the table as it is then: a block of which
 only some shards were committed may count under the old values in those and under the new ones in
-the others. Nothing is lost or doubled.
+the others; in a view whose entity is named by such a column it may count for both, or for none.
 """
 
 import time

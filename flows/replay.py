@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from featurestore.contracts.block import Block, Documents
 from featurestore.contracts.decoder import Decoder
@@ -15,7 +14,7 @@ from featurestore.storage.keys import view_name, watermarks_key
 from featurestore.storage.replays import Replays, Taken
 from featurestore.storage.wires import Wires
 from flows.frontier import UNKNOWN, Frontier
-from flows.references import LiveReferences
+from flows.look_ups import LookUps
 from flows.steps import Chunk, Judge, decode
 from flows.summary import Summary
 from flows.writer import Writer
@@ -79,10 +78,7 @@ class Replay:
 
     def _commit(self, replays: Replays, number: int, views: list[str], summary: Summary) -> None:
         """Commit the letters of a replay to the views it was begun for."""
-        known = self.catalog.views.items()
-        catalog = replace(
-            self.catalog, views={n: view for n, view in known if view_name(view) in views}
-        )
+        catalog = self.catalog.of_views(lambda view: view_name(view) in views)
         partition = f"dead-letters/{number}"
         writer = Writer(catalog, self.url, self.clock, summary=summary)
         with closing(writer):
@@ -90,8 +86,9 @@ class Replay:
                 self.stream.name, partition
             ]
             read = after or 0
+            decoder = Decoder(self.stream, references=LookUps.of(self.stream, writer.rows))
             while letters := replays.letters(number, read, PAGE):
-                writer.add(self._chunk(catalog, letters, partition, writer))
+                writer.add(self._chunk(catalog, decoder, letters, partition, writer))
                 read = letters[-1].number
             writer.finish()
             replays.end(number)
@@ -100,6 +97,7 @@ class Replay:
     def _chunk(
         self,
         catalog: Catalog,
+        decoder: Decoder,
         letters: list[Taken],
         partition: str,
         writer: Writer,
@@ -110,13 +108,9 @@ class Replay:
         horizon = max((v.horizon_us for v in catalog.views_of(self.stream.name)), default=2**60)
         judge, past = Judge(self.stream, horizon), writer.pasts[self.stream.name, partition]
         frontier = self._frontier({letter.partition for letter in letters})
-        chunk = decode(block, self._decoder, judge, frontier, past)
+        chunk = decode(block, decoder, judge, frontier, past)
         places = {letter.number: (letter.partition, letter.offset) for letter in letters}
         return replace(chunk, places=places)
-
-    @cached_property
-    def _decoder(self) -> Decoder:
-        return Decoder(self.stream, references=LiveReferences.of(self.stream.references))
 
     def _frontier(self, partitions: AbstractSet[str]) -> Frontier:
         """Return how far the slowest of some partitions has come: what letters are judged by.

@@ -26,6 +26,7 @@ from featurestore.storage.keys import (
     source_field,
     stream_tag,
 )
+from featurestore.storage.rows import Rows
 from featurestore.storage.survival import survival
 from featurestore.storage.topology import Topology
 from featurestore.storage.wire import Wire
@@ -72,6 +73,7 @@ class Writer:
         pasts: What was decided about each partition, (stream, name), before it was taken over.
         flushes: How many flushes were committed.
         met: Whether it has taken over anything yet.
+        rows: Reads rows, for events that are looked up in them; closed with the writer.
     """
 
     catalog: Catalog
@@ -87,6 +89,7 @@ class Writer:
     pasts: dict[tuple[str, str], Past] = field(default_factory=dict)
     flushes: int = 0
     met: bool = False
+    rows: Rows = field(init=False)
     _wires: Wires | None = None
     _known: Topology | None = None
     _store: str = ""
@@ -101,6 +104,7 @@ class Writer:
 
     def __post_init__(self) -> None:
         self.stores = self.stores or KnownStores(self.url)
+        self.rows = Rows(self.url)
 
     def take_over(self, sources: Mapping[str, Sequence[str]]) -> Positions:
         """Become the writer of partitions, by stream; return where each of them resumes.
@@ -181,6 +185,7 @@ class Writer:
         """Close the connections; what is in flight is committed or not, a replay finds out."""
         if self._wires is not None:
             self._wires.close()
+        self.rows.close()
 
     def release(self, stream: str, partition: str) -> None:
         """Let go of a partition that will never be read again, and of what is known about it.

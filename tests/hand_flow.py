@@ -9,6 +9,7 @@ from featurestore.contracts.block import Block, Documents
 from featurestore.definitions.catalog import Catalog
 from featurestore.storage.commit import Unit
 from flows.decoding import Decode
+from flows.look_ups import LookUps
 from flows.watermarks import Positions
 from flows.writer import Writer
 
@@ -25,10 +26,15 @@ class HandFlow:
     def take_over(self, sources: Mapping[str, Sequence[str]]) -> Positions:
         positions = self.writer.take_over(sources)
         self.decoders = {
-            stream: Decode.of(
-                self.catalog, self.catalog.stream(stream), positions, self.writer.pasts
+            name: Decode.of(
+                self.catalog,
+                stream,
+                positions,
+                self.writer.pasts,
+                LookUps.of(stream, self.writer.rows),
             )
-            for stream in sources
+            for name in sources
+            for stream in [self.catalog.stream(name)]
         }
         return positions
 

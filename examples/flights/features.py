@@ -16,11 +16,15 @@ from featurestore import (
     Stream,
     column,
     count,
+    counts_by,
     distinct,
     last,
+    last_n,
     maximum,
     mean,
+    median,
     std,
+    time_since_last,
     total,
 )
 
@@ -67,6 +71,8 @@ aircraft_lately = FeatureView(
         "delay": mean("dep_delay"),
         "last_origin": last("origin"),
         "last_delay": last("dep_delay"),
+        "last_airports": last_n("origin", 3),
+        "rested": time_since_last(),
     },
 )
 
@@ -81,6 +87,7 @@ airport_now = FeatureView(
         "queue_delay": mean("dep_delay"),
         "worst_delay": maximum("dep_delay"),
         "carriers": distinct("carrier"),
+        "by_carrier": counts_by("carrier"),
     },
 )
 
@@ -93,6 +100,7 @@ route_history = FeatureView(
         "route_flights": count(),
         "route_delay": mean("dep_delay"),
         "route_spread": std("dep_delay"),
+        "route_typical": median("dep_delay"),
     },
 )
 

@@ -24,8 +24,7 @@ MANY_CARDS, MOST = 5, 0.5
 
 def reasons(euros: float, vector: Vector) -> list[str]:
     """Say what is odd about a payment, given what was known before it."""
-    average, spread = vector["user_average_7d"], vector["user_spread_7d"]
-    far = average is not None and euros > average + ODD_SPREADS * max(spread, 1.0)
+    far = (vector["spreads_away"] or 0) > ODD_SPREADS
     declined, cards = vector["merchant_declined_10m"], vector["merchant_cards_10m"]
     found = {
         "much more than usual": euros > ODD_EUROS and far,
@@ -44,8 +43,10 @@ def odd(store: Store, lines: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         if payment is not None and payment["payment_id"] not in seen:
             seen.add(payment["payment_id"])
             keys = {key: payment[key] for key in ("card_id", "user_id", "merchant_id")}
-            vector = store.get("fraud_v1", keys, as_of=payment["paid_at"])
-            if found := reasons(payment["amount"] * EUROS[payment["currency"]], vector):
+            euros = payment["amount"] * EUROS[payment["currency"]]
+            at, context = payment["paid_at"], {"euros": euros}
+            vector = store.get("fraud_now_v1", keys, as_of=at, context=context)
+            if found := reasons(euros, vector):
                 yield payment["payment_id"], found
         store.feed("payments", line)
 
@@ -61,6 +62,7 @@ def _payment(line: str) -> Vector | None:
 def main() -> None:
     """Print what was odd, and how much of the fraud that was."""
     store = Store(str(HERE / "features.py"), now=END)
+    store.feed("profiles", HERE / "profiles.jsonl")
     lines = (HERE / "payments.jsonl").read_text().splitlines()
     frauds, alerts = set((HERE / "frauds.txt").read_text().split()), set()
     for name, found in odd(store, lines):

@@ -1,4 +1,4 @@
-"""Make ``payments.jsonl``, ``frauds.txt`` and ``merchants.csv``: a week of payments, with frauds.
+"""Make a week of payments with frauds, the merchants, and where the users live.
 
 Everything is made up from a fixed seed. In it are the patterns that a fraud team looks for, and the
 mess that a real stream brings: payments sent twice, late ones, and some that break the contract.
@@ -16,9 +16,10 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAYMENTS, FRAUDS = HERE / "payments.jsonl", HERE / "frauds.txt"
-MERCHANTS = HERE / "merchants.csv"
+MERCHANTS, PROFILES = HERE / "merchants.csv", HERE / "profiles.jsonl"
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS, USERS, MERCHANT_COUNT, EVERYDAY = 7, 30, 20, 900
+COUNTRIES, MOVES = ("FR", "FR", "FR", "IT", "ES"), (2, 9, 21)  # who moves, in the middle of it
 CATEGORIES = ("food", "travel", "games", "fuel", "fashion")
 Payment = dict[str, Any]
 
@@ -102,7 +103,7 @@ class Town:
 
 
 def broken(town: Town) -> Iterator[tuple[datetime, str]]:
-    """Yield lines that are refused, each for another reason."""
+    """Yield lines that are refused, each for another reason, but for one that is only old."""
     noon = START + timedelta(days=3, hours=12)
     good = written(town.pay(1, 1, 10.0, noon, payment_id="bad"))
     town.sent.pop()
@@ -113,7 +114,7 @@ def broken(town: Town) -> Iterator[tuple[datetime, str]]:
             ('"user_id": "u1", ', ""),
             ('"status": "approved"', '"status": "pending"'),
             ("}", ""),
-            ("2026-03-05", "2026-02-20"),  # older than every window
+            ("2026-03-05", "2026-02-20"),  # late by weeks: in no window but `ever`
             ("2026-03-05", "2099-03-05"),  # from the future
         ]
     ):
@@ -141,16 +142,29 @@ def made() -> tuple[list[str], list[str]]:
     return [line for _, line in sorted([*lines, *broken(town)])], sorted(town.frauds)
 
 
+def profiles() -> Iterator[Payment]:
+    """Yield where each user lives; some move on the fourth day."""
+    for user in range(USERS):
+        home = "IT" if user % 10 == 0 else "FR"
+        since = START - timedelta(days=30, hours=user)
+        yield {"user_id": f"u{user}", "home": home, "since": since.isoformat()}
+    for user in MOVES:
+        since = START + timedelta(days=3, hours=user)
+        yield {"user_id": f"u{user}", "home": "ES", "since": since.isoformat()}
+
+
 def main() -> None:
     """Write the files."""
     lines, frauds = made()
     PAYMENTS.write_text("".join(line + "\n" for line in lines))
     FRAUDS.write_text("".join(name + "\n" for name in frauds))
     rows = [
-        f"m{number},{CATEGORIES[number % len(CATEGORIES)]},{str(number % 3 == 0).lower()}\n"
+        f"m{number},{CATEGORIES[number % len(CATEGORIES)]},{COUNTRIES[number // 4]},"
+        f"{str(number % 3 == 0).lower()}\n"
         for number in range(MERCHANT_COUNT - 1)  # the last one is new, and not in the table yet
     ]
-    MERCHANTS.write_text("merchant_id,category,online\n" + "".join(rows))
+    MERCHANTS.write_text("merchant_id,category,country,online\n" + "".join(rows))
+    PROFILES.write_text("".join(json.dumps(profile) + "\n" for profile in profiles()))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,19 @@ from featurestore import (
     Stream,
     column,
     count,
+    counts_by,
     distinct,
+    first,
     greatest,
+    histogram,
     last,
     least,
     maximum,
     mean,
+    median,
     minimum,
+    most_frequent,
+    session,
     total,
 )
 
@@ -65,6 +71,7 @@ edits = Stream(
 page = Entity("page", keys=["channel", "page"])
 user = Entity("user", keys=["user"])
 country = Entity("country", keys=["country"])
+wiki = Entity("wiki", keys=["channel"])
 
 page_now = FeatureView(
     "page_now",
@@ -101,6 +108,31 @@ user_now = FeatureView(
     },
 )
 
+# A person sits down, edits, and stops; a robot does not.
+user_session = FeatureView(
+    "user_session",
+    stream=edits,
+    entity=user,
+    windows=[session("30m")],
+    features={"edits": count(), "pages": distinct("page"), "began": first("time")},
+)
+
+wiki_now = FeatureView(
+    "wiki_now",
+    stream=edits,
+    entity=wiki,
+    windows=["1h", "24h"],
+    features={
+        "edits": count(),
+        "robots": mean("is_robot"),
+        "top_pages": most_frequent("page", 3),
+        "top_users": most_frequent("user", 3),
+        "namespaces": counts_by("namespace"),
+        "sizes": histogram("delta", bins=[-1000, -100, 0, 100, 1000]),
+        "typical_size": median("delta"),
+    },
+)
+
 # An edit without a country belongs to no row here.
 country_now = FeatureView(
     "country_now",
@@ -111,6 +143,8 @@ country_now = FeatureView(
 )
 
 by_name = FeatureService(
-    "vandalism_v1", features=[page_now.prefix("page_"), user_now.prefix("user_")]
+    "vandalism_v1",
+    features=[page_now.prefix("page_"), user_now.prefix("user_"), user_session.prefix("user_")],
 )
+by_wiki = FeatureService("wiki_v1", features=[wiki_now])
 by_country = FeatureService("anonymous_v1", features=[country_now])

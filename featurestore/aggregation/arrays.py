@@ -15,6 +15,7 @@ A text's code is its rank among the `words` of the batch at hand, so that codes 
 UTF-8 bytes they stand for. Contracts keep real NaN, infinities and -2**63 out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.definitions.contract import Kind
+from featurestore.definitions.contract import ARROW_TYPES, Kind
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -113,6 +114,25 @@ def _vectors(array: Any) -> Floats:
     vectors = np.full((len(array), there.shape[1]), np.nan)
     vectors[np.asarray(array.is_valid())] = there
     return vectors
+
+
+def to_arrow(values: Values, kind: Kind, words: Sequence[bytes] = ()) -> Any:
+    """Return a column as an Arrow array: the inverse of `from_arrow` and of `codes_of`.
+
+    >>> to_arrow(np.array([1, NULL]), Kind.BOOL).to_pylist()
+    [True, None]
+    >>> to_arrow(np.array([1, NULL, 0]), Kind.TEXT, [b"a", b"b"]).to_pylist()
+    ['b', None, 'a']
+    """
+    absent = missing(values)
+    if kind is Kind.TEXT:
+        texts = pc.cast(pa.array(words, pa.large_binary()), pa.string())
+        return texts.take(pa.array(np.where(absent, 0, values), pa.int64(), mask=absent))
+    if kind is Kind.BOOL:
+        return pa.array(values != 0, pa.bool_(), mask=absent)
+    plain = pa.array(values, mask=absent)
+    days = pc.cast(plain, pa.int32()) if kind is Kind.DATE else plain
+    return pc.cast(days, ARROW_TYPES[kind])
 
 
 def bytes_array(offsets: Ints, data: Any, valid: Any = None) -> BytesArray:

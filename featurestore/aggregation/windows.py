@@ -27,7 +27,7 @@ from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.window import Window
 
-__all__ = ["Answer", "Reading", "Value", "read"]
+__all__ = ["Answer", "Reading", "Value", "read", "tiles_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,23 @@ def read(layout: Layout, rows: Sequence[bytes | None], now_us: int | Ints) -> An
     return Answer([column.plain() for column in columns], newest)  # type: ignore[arg-type] # ints
 
 
+def tiles_in(layout: Layout, rows: Sequence[bytes | None], needed: Layout | None = None) -> Records:
+    """Return all that rows hold as tiles, events as tiles of one, sorted by row and time.
+
+    Args:
+        layout: The view's layout.
+        rows: A row each; None where there is none.
+        needed: The layout with those accumulators only that are needed; all if None.
+    """
+    points, tiles = decode(layout, rows)
+    records = lifted(needed or layout, points)
+    if len(tiles):
+        records = joined(records, tiles)
+    row, last = records.rows, records.column("last")
+    falls = (row[1:] < row[:-1]) | ((row[1:] == row[:-1]) & (last[1:] < last[:-1]))
+    return records.take(np.lexsort((last, row))) if falls.any() else records
+
+
 @dataclass(frozen=True)
 class Reading:
     """Some features of a view, read from many rows at once; nothing else is merged for them.
@@ -85,18 +102,8 @@ class Reading:
         in 20 ns.
         """
         now = np.full(len(rows), now_us) if isinstance(now_us, int) else now_us
-        cut, cells = self._cut(self._sorted(rows), now)
+        cut, cells = self._cut(tiles_in(self.layout, rows, self._needed), now)
         return self._answer(cut, cells, now) if len(cut) else self._nothing(len(rows))
-
-    def _sorted(self, rows: Sequence[bytes | None]) -> Records:
-        """Return all that rows hold as tiles, events as tiles of one, sorted by row and time."""
-        points, tiles = decode(self.layout, rows)
-        records = lifted(self._needed, points)
-        if len(tiles):
-            records = joined(records, tiles)
-        row, last = records.rows, records.column("last")
-        falls = (row[1:] < row[:-1]) | ((row[1:] == row[:-1]) & (last[1:] < last[:-1]))
-        return records.take(np.lexsort((last, row))) if falls.any() else records
 
     def _cut(self, records: Records, now_us: Ints) -> tuple[Records, Ints]:
         """Return the records in each window, window by window, and the cell each belongs to."""

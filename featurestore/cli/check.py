@@ -10,6 +10,8 @@ from rich.tree import Tree
 from featurestore.cli.options import definitions
 from featurestore.definitions.catalog import Catalog, load
 from featurestore.definitions.contract import type_text
+from featurestore.definitions.enrichment import Enrichment
+from featurestore.definitions.latest import Latest
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
@@ -37,7 +39,8 @@ def check(definitions: str) -> None:
     if not console.is_terminal:
         console.width = _PIPED_WIDTH
     for stream in catalog.streams.values():
-        console.print(_stream(stream, catalog.views_of(stream.name)))
+        views = [view for view in catalog.views.values() if view.stream.name == stream.name]
+        console.print(_stream(stream, views))
     for service in catalog.services.values():
         console.print(_service(service))
     click.echo(_summary(catalog))
@@ -52,6 +55,8 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
         f"{c.name} {c.type_text}{'?' if c.nullable else ''}" for c in stream.columns.values()
     )
     tree.add(escape("columns " + ", ".join(columns)))
+    for made in stream.enrich:
+        tree.add(escape(f"enrich {made.name} = {_looked_up(made)}"))
     for view in views:
         branch = tree.add(f"view [bold]{escape(view.name)}[/]  {escape(_windows(view))}")
         for name, measure in view.features.items():
@@ -59,6 +64,22 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
             kind = type_text(output.kind, output.size)
             branch.add(escape(f"{name} = {measure}  {kind}"))
     return tree
+
+
+def _looked_up(made: Enrichment) -> str:
+    """Say what events are looked up in, and by what.
+
+    >>> from featurestore import Reference
+    >>> merchants = Reference("m", source="m.csv", key="id", columns={"risk": float})
+    >>> _looked_up(merchants.on("seller"))
+    "reference 'm' by seller"
+    """
+    of = made.table
+    if not isinstance(of, Latest):
+        return f"{of.title} by {made.key}"
+    where = f", where {of.where}" if of.where is not None else ""
+    age = f", at most {duration_text(of.max_age_us)} old" if of.max_age_us else ""
+    return f"newest event of stream {of.stream.name!r} by {made.key}{where}{age}"
 
 
 def _windows(view: FeatureView) -> str:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from featurestore.contracts.cells import convert, plain
 from featurestore.contracts.shape import Leaf
 from featurestore.definitions.contract import ARROW_TYPES, Kind
+from featurestore.definitions.enrichment import Table
 from featurestore.definitions.operators import finite
 from featurestore.definitions.reference import Reference
 from featurestore.errors import has, hint
@@ -52,7 +53,7 @@ class ReferenceTable:
             raise ValueError(msg)
         return cls(places, [_column(table, n, kind) for n, kind in reference.kinds.items()])
 
-    def look_up(self, keys: Any) -> list[Any]:
+    def look_up(self, keys: Any, at: Any = None) -> list[Any]:  # noqa: ARG002 - as it is now
         """Return the columns for an array of keys; missing where a key is, or is unknown.
 
         Cost: 0.1 µs an event, and 1 µs or more for each different key of a large table.
@@ -68,21 +69,27 @@ class ReferenceTable:
         return [column.take(chosen) for column in self.columns]
 
 
-class References(Protocol):
-    """The tables of references as they are now."""
+class Found(Protocol):
+    """What a table holds."""
 
-    def table(self, reference: Reference) -> ReferenceTable:
-        """Return a reference's rows."""
-        ...
+    def look_up(self, keys: Any, at: Any) -> list[Any]:
+        """Return its columns for arrays of keys and of moments, missing where nothing is found."""
+
+
+class References(Protocol):
+    """What events are looked up in."""
+
+    def table(self, of: Table) -> Found:
+        """Return what a table holds."""
 
 
 @dataclass(frozen=True)
 class NoReferences:
-    """References nobody has loaded: nothing is found in them."""
+    """Tables nobody has loaded: nothing is found in them."""
 
-    def table(self, reference: Reference) -> ReferenceTable:
+    def table(self, of: Table) -> ReferenceTable:
         """Return no rows."""
-        columns = [pa.array([], ARROW_TYPES[kind]) for kind in reference.kinds.values()]
+        columns = [pa.array([], ARROW_TYPES[kind]) for kind in of.kinds.values()]
         return ReferenceTable({}, columns)
 
 

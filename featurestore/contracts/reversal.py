@@ -32,7 +32,14 @@ def as_it_happened(stream: Stream, events: pa.RecordBatch) -> pa.RecordBatch:
     """
     if stream.reverses_time is None:
         return events
-    own, place = events.column(stream.event_time), events.schema.get_field_index(stream.event_time)
+    times, place = happened(stream, events), events.schema.get_field_index(stream.event_time)
+    return events.set_column(place, pa.field(stream.event_time, times.type), times)
+
+
+def happened(stream: Stream, events: pa.RecordBatch) -> Any:
+    """Return when events happened: a reversal when what it reverses did."""
+    own: Any = events.column(stream.event_time)
+    if stream.reverses_time is None:
+        return own
     reversed_at = pc.cast(events.column(stream.reverses_time), own.type)
-    times: Any = pc.if_else(pa.array(reversing(stream, events)), reversed_at, own)
-    return events.set_column(place, pa.field(stream.event_time, own.type), times)
+    return pc.if_else(pa.array(reversing(stream, events)), reversed_at, own)

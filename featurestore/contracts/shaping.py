@@ -18,8 +18,10 @@ from featurestore.contracts.fixed_text import Ints
 from featurestore.contracts.piece import Piece, in_order
 from featurestore.contracts.reference_table import References
 from featurestore.contracts.rejection import Reason
+from featurestore.contracts.reversal import happened
 from featurestore.contracts.verdict import Fault, printable
 from featurestore.definitions.contract import Column, contract_columns
+from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.operators import finite
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.transform import applied, name_of
@@ -144,10 +146,17 @@ class Shaping:
         columns = dict(events.columns)
         for enrichment in self.stream.enrich:
             if wanted & set(enrichment.columns):
-                found = references.table(enrichment.reference)
-                values = found.look_up(enrichment.key.evaluate(events.columns))
+                found = references.table(enrichment.table)
+                keys = enrichment.key.evaluate(events.columns)
+                values = found.look_up(keys, self._moments(events, enrichment))
                 columns |= zip(enrichment.columns, values, strict=True)
         return Piece(events.places, columns)
+
+    def _moments(self, events: Piece, enrichment: Enrichment) -> Any:
+        """Return when events happened, where what is found depends on that."""
+        if not enrichment.table.upstream:
+            return None
+        return happened(self.stream, pa.RecordBatch.from_pydict(dict(events.columns)))
 
     def _derived(self, events: Piece) -> Piece:
         columns = dict(events.columns)

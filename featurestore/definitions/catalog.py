@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import as_expression
+from featurestore.definitions.latest import Latest
 from featurestore.definitions.problems import gathering
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.errors import DefinitionError, UnknownName
 
-Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService)
+Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService, Latest)
 
 # What running a user's module can fail with by a slip of the pen.
 _FAULTS = (
@@ -40,12 +41,20 @@ class Catalog:
     """Streams, entities, views and services by name.
 
     Made by `load` from a module, or by `Catalog.of` from the definitions themselves.
+
+    Attributes:
+        streams: The streams, those that others are looked up in among them.
+        entities: The entities.
+        views: The views, as users defined them.
+        services: The services.
+        latest: What events are looked up in of other streams; each has a view of its own.
     """
 
     streams: Mapping[str, Stream]
     entities: Mapping[str, Entity]
     views: Mapping[str, FeatureView]
     services: Mapping[str, FeatureService]
+    latest: Mapping[str, Latest] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definitions: Iterable[object]) -> "Catalog":
@@ -60,6 +69,10 @@ class Catalog:
         views = [d for d in given if isinstance(d, FeatureView)]
         views += [view for service in services for view in service.views]
         streams = [d for d in given if isinstance(d, Stream)] + [view.stream for view in views]
+        latest = [d for d in given if isinstance(d, Latest)]
+        streams += [each.stream for each in latest]
+        latest += [each for stream in streams for each in _looked_up(stream)]
+        streams += [each.stream for each in latest]
         entities = [d for d in given if isinstance(d, Entity)] + [view.entity for view in views]
         problems: list[str] = []
         catalog = cls(
@@ -67,7 +80,13 @@ class Catalog:
             _by_name("entity", entities, problems),
             _by_name("view", views, problems),
             _by_name("service", services, problems),
+            _by_name("latest", latest, problems),
         )
+        problems += [
+            f"view {each.view.name!r} is what keeps {each.title}; rename yours"
+            for each in catalog.latest.values()
+            if each.view.name in catalog.views
+        ]
         if problems:
             raise DefinitionError(problems)
         return catalog
@@ -77,8 +96,9 @@ class Catalog:
         return _find("service", name, self.services)
 
     def view(self, name: str) -> FeatureView:
-        """Return a view; raises `UnknownName`."""
-        return _find("view", name, self.views)
+        """Return a view, be it that of a `Latest`; raises `UnknownName`."""
+        kept = {each.view.name: each.view for each in self.latest.values()}
+        return kept[name] if name in kept else _find("view", name, self.views)
 
     def stream(self, name: str) -> Stream:
         """Return a stream; raises `UnknownName`."""
@@ -95,8 +115,33 @@ class Catalog:
         return used
 
     def views_of(self, stream: str) -> list[FeatureView]:
-        """Return the views fed by a stream."""
-        return [view for view in self.views.values() if view.stream.name == stream]
+        """Return the views fed by a stream, those of what is looked up in it among them."""
+        return [view for view in self._kept if view.stream.name == stream]
+
+    def of_views(self, wanted: Callable[[FeatureView], bool]) -> "Catalog":
+        """Return the same with some of the views alone."""
+        views = {name: view for name, view in self.views.items() if wanted(view)}
+        latest = {name: each for name, each in self.latest.items() if wanted(each.view)}
+        return replace(self, views=views, latest=latest)
+
+    def views_about(self, entity: Entity) -> list[FeatureView]:
+        """Return the views that have a row of each such entity, those of look-ups among them."""
+        views = [view for view in self.views.values() if view.entity == entity]
+        found = {
+            id(made.table)
+            for view in views
+            for made in view.stream.enrich
+            if [str(made.key)] == list(entity.keys)
+        }
+        return views + [
+            each.view
+            for each in self.latest.values()
+            if id(each) in found or [each.key] == list(entity.keys)
+        ]
+
+    @property
+    def _kept(self) -> list[FeatureView]:
+        return [*self.views.values(), *(each.view for each in self.latest.values())]
 
 
 def load(definitions: str) -> Catalog:
@@ -160,6 +205,14 @@ def _module_from_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _looked_up(stream: Stream) -> Iterator[Latest]:
+    """Yield what a stream is looked up in of others, and what those are, and so on."""
+    for made in stream.enrich:
+        if isinstance(made.table, Latest):
+            yield made.table
+            yield from _looked_up(made.table.stream)
 
 
 def _by_name(what: str, definitions: Iterable[Named], problems: list[str]) -> dict[str, Named]:

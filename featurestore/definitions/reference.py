@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from featurestore.definitions.contract import Kind
+from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.problems import report
 from featurestore.errors import has
@@ -62,7 +63,7 @@ a file (has: .parquet, .csv, .csv.gz) nor a Redis hash (redis://host:port/databa
     def __post_init__(self) -> None:
         report([f"reference {self.name!r}: {problem}" for problem in self._problems()])
 
-    def on(self, key: str | Expression, name: str | None = None) -> "Enrichment":
+    def on(self, key: str | Expression, name: str | None = None) -> Enrichment:
         """Look up events by a column, or an expression over columns; use it in `Stream.enrich`.
 
         Args:
@@ -81,6 +82,26 @@ a file (has: .parquet, .csv, .csv.gz) nor a Redis hash (redis://host:port/databa
     def key_kind(self) -> Kind:
         """What its keys are."""
         return _KINDS[self.key_type]
+
+    @property
+    def key_cure(self) -> str:
+        """What to do where events have keys of another kind."""
+        return "give key_type= there what they are, or cast"
+
+    @property
+    def title(self) -> str:
+        """How it is called in messages."""
+        return f"reference {self.name!r}"
+
+    @property
+    def identity(self) -> str:
+        """What stands for it in the version of a view: its name."""
+        return self.name
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The streams it comes of: none."""
+        return ()
 
     @property
     def refresh_us(self) -> int | None:
@@ -108,29 +129,3 @@ a file (has: .parquet, .csv, .csv.gz) nor a Redis hash (redis://host:port/databa
         except ValueError as error:
             problems.append(f"refresh {error}")
         return problems
-
-
-@dataclass(frozen=True, eq=False)
-class Enrichment:
-    """A reference looked up by the events of a stream.
-
-    Attributes:
-        reference: The reference.
-        key: What is looked up.
-        name: What its columns start with.
-    """
-
-    reference: Reference
-    key: Expression
-    name: str
-
-    @property
-    def columns(self) -> dict[str, Kind]:
-        """The columns it gives, with what they hold."""
-        return {f"{self.name}.{name}": kind for name, kind in self.reference.kinds.items()}
-
-    @property
-    def fingerprint(self) -> str:
-        """What it does, as text."""
-        columns = ", ".join(f"{name} {kind.value}" for name, kind in self.columns.items())
-        return f"{self.reference.name} on {self.key}: {columns}"

@@ -22,9 +22,10 @@ from featurestore.definitions.contract import (
     kind_of,
     vector_size,
 )
+from featurestore.definitions.enrichment import Enrichment, Table
 from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.problems import report
-from featurestore.definitions.reference import Enrichment, Reference
+from featurestore.definitions.reference import Reference
 from featurestore.definitions.transform import Transform, fingerprint, transformed
 from featurestore.definitions.vectors import misuse, why_no_vector
 from featurestore.errors import has, hint
@@ -43,7 +44,8 @@ class Stream:
         dedupe: How long an `event_id` seen again is taken for the same event, as in ``"24h"``.
         transforms: Functions of your own from a batch of events to one with other columns;
             `featurestore.definitions.transform` has the rules.
-        enrich: Further columns, looked up in reference tables: ``[merchants.on("merchant_id")]``.
+        enrich: Further columns, looked up in tables, `Reference`, or in the newest events of
+            another stream, `Latest`: ``[merchants.on("merchant_id"), profile.on("user_id")]``.
         derive: Further columns, as expressions over all of these.
         where: Only events for which this is true; the others are counted as ``filtered``.
         reverses: A boolean column, or an expression, that is true for events that undo an earlier
@@ -95,7 +97,7 @@ class Stream:
 
     @cached_property
     def shaped(self) -> dict[str, Column]:
-        """The columns after the transforms: what references are looked up by."""
+        """The columns after the transforms: what is looked up by."""
         columns = contract_columns(self.contract)
         made = transformed(columns, self.transforms) if self.transforms else columns
         return columns if isinstance(made, str) else made
@@ -110,7 +112,13 @@ class Stream:
     @property
     def references(self) -> list[Reference]:
         """The references its events are looked up in, each once."""
-        return list({id(e.reference): e.reference for e in self.enrich}.values())
+        tables = [e.table for e in self.enrich if isinstance(e.table, Reference)]
+        return list({id(table): table for table in tables}.values())
+
+    @cached_property
+    def upstream(self) -> frozenset[str]:
+        """The streams its events are looked up in, and those that these are, and so on."""
+        return frozenset(name for made in self.enrich for name in made.table.upstream)
 
     @cached_property
     def shaping(self) -> list[str]:
@@ -213,7 +221,25 @@ class Stream:
                 problems.append(
                     f"reverses_time {self.reverses_time!r} must be a column of datetimes"
                 )
+            problems += self._moment_problems()
         return problems
+
+    def _moment_problems(self) -> list[str]:
+        """Say what is not known yet when the newest events of another stream are looked up.
+
+        A reversal finds what the event it undoes has found: those before that one.
+        """
+        looked_up = [e.name for e in self.enrich if e.table.upstream]
+        undoing = "" if self.reverses is None else self.reverses
+        needed = {*as_expression(undoing).columns(), self.reverses_time or ""}
+        late = sorted(needed & (set(self.columns) - set(self.shaped)))
+        if not looked_up:
+            return []
+        return [
+            f"reverses and reverses_time use {name!r}, which is not there yet when "
+            f"{looked_up[0]!r} is looked up; use columns of the contract, or make it in transforms"
+            for name in late
+        ]
 
     def _transform_problems(self) -> list[str]:
         made = transformed(contract_columns(self.contract), self.transforms)
@@ -235,16 +261,21 @@ class Stream:
         for enrichment in self.enrich:
             where = f"enrich {enrichment.name!r}"
             kind = self._derived_kind(enrichment.key, self.shaped)
-            wanted = enrichment.reference.key_kind
+            table = enrichment.table
             if not isinstance(kind, Kind):
                 problems.append(f"{where}: {kind}")
             elif kind is Kind.VECTOR:
                 problems.append(f"{where}: {enrichment.key} is a vector, which is no key")
-            elif kind is not wanted:
+            elif kind is not table.key_kind:
                 problems.append(
-                    f"{where}: {enrichment.key} is {kind.value}, but the keys of reference "
-                    f"{enrichment.reference.name!r} are {wanted.value}; say key_type={kind.value} "
-                    f"there, or cast"
+                    f"{where}: {enrichment.key} is {kind.value}, but the keys of {table.title} are "
+                    f"{table.key_kind.value}; {table.key_cure}"
+                )
+            if self.name in table.upstream:
+                circle = " from ".join([repr(self.name), *map(repr, _until(self.name, table))])
+                problems.append(
+                    f"{where}: it comes of this stream itself: {circle}; leave one of these "
+                    "look-ups out, and let a service read both streams' views side by side"
                 )
             problems += [
                 f"{where}: there is a column {name!r} already; say on(..., name=...)"
@@ -275,3 +306,9 @@ class Stream:
             else:
                 problems.append(f"derived column {name!r}: {made}")
         return problems
+
+
+def _until(stream: str, table: Table) -> list[str]:
+    """Return the streams from which a table comes, up to some stream."""
+    upstream = list(table.upstream)
+    return upstream[: upstream.index(stream) + 1]

@@ -1,6 +1,6 @@
 """Erasure: removing all that the store holds of one entity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -60,15 +60,16 @@ class Erasure:
 
         Cost: one look at every key of the store, about 1 µs each, and at every dead letter.
         """
-        key = encode_key([values[name] for name in entity.keys])
-        views = [view for view in self.catalog.views.values() if view.entity == entity]
+        views = self.catalog.views_about(entity)
+        keys = [values[name] for name in entity.keys]
+        key = encode_key(keys)
         store: Any = plain_client(self.url)
         letters = DeadLetters(self.url)
         try:
             with mapped(self.url):
                 rows = {*self._known_rows(views, key), *_found_rows(store, views, key)}
                 gone: int = store.unlink(*rows) if rows else 0
-            dead = sum(self._erase_letters(letters, view, values) for view in _by_stream(views))
+            dead = sum(self._erase_letters(letters, view, keys) for view in _by_stream(views))
         finally:
             store.close()
             letters.close()
@@ -79,9 +80,9 @@ class Erasure:
             yield row_key([view_tag(view, shard) for shard in range(view.shards)], key)
 
     def _erase_letters(
-        self, letters: DeadLetters, view: FeatureView, values: Mapping[str, object]
+        self, letters: DeadLetters, view: FeatureView, keys: Sequence[object]
     ) -> int:
-        stream = view.stream
+        stream, values = view.stream, dict(zip(view.entity.keys, keys, strict=True))
         columns = [stream.columns[name] for name in view.entity.keys]
         return sum(
             letters.purge(
@@ -101,7 +102,7 @@ def _found_rows(store: Any, views: list[FeatureView], key: bytes) -> Iterator[by
 
 
 def _by_stream(views: list[FeatureView]) -> list[FeatureView]:
-    return list({view.stream.name: view for view in views}.values())
+    return list({(view.stream.name, *view.entity.keys): view for view in views}.values())
 
 
 def _is_about(letter: DeadLetter, columns: list[Column], values: Mapping[str, object]) -> bool:

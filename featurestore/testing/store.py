@@ -1,7 +1,7 @@
 """A store for tests: in memory, with a clock that stands where it is put."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from flows.changes import counted
 from flows.claims import Claims
 from flows.decoding import Decode
 from flows.frontier import Frontier
+from flows.look_ups import LookUps
 from flows.past import Past
 from flows.sources.uri import parse_source
 from flows.steps import Chunk
@@ -137,6 +138,7 @@ class Store:
         /,
         *,
         as_of: Moment | None = None,
+        context: Mapping[str, object] | None = None,
         **keys: object,
     ) -> dict[str, Value]:
         """Return the vector of one entity by feature name; `Client.get` says what it raises.
@@ -145,9 +147,11 @@ class Store:
             service: The service's name.
             entity: Its keys, here or as keyword arguments.
             as_of: The moment to look back from; where the clock stands if None.
+            context: What on-demand features need.
             keys: Its keys.
         """
-        return self._client.get(service, {**(entity or {}), **keys}, as_of=self._moment(as_of))
+        asked, at_us = {**(entity or {}), **keys}, self._moment(as_of)
+        return self._client.get(service, asked, as_of=at_us, context=context)
 
     def vectors(
         self,
@@ -155,9 +159,14 @@ class Store:
         entities: Iterable[Mapping[str, object]],
         *,
         as_of: Moment | None = None,
+        context: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> Vectors:
-        """Return the vectors of several entities, with the status and event time of each value."""
-        return self._client.vectors(service, list(entities), as_of=self._moment(as_of))
+        """Return the vectors of several entities, with the status and event time of each value.
+
+        The context is one for all of them, or one for each.
+        """
+        asked, at_us = list(entities), self._moment(as_of)
+        return self._client.vectors(service, asked, as_of=at_us, context=context)
 
     def rejected(self, stream: str) -> list[Rejection]:
         """Return the events that were rejected, each with its reason, in the order they came."""
@@ -232,8 +241,9 @@ class Store:
     def _decode(self, stream: Stream, partition: str) -> Decode:
         if stream.name not in self._decoding:
             pasts: defaultdict[Place, Past] = defaultdict(Past)
-            references = GivenReferences.of(stream, self._given)
-            self._decoding[stream.name] = Decode.of(self.catalog, stream, {}, pasts, references)
+            given = GivenReferences.of(stream, self._given)
+            look_ups = LookUps.of(stream, self._rows, given)
+            self._decoding[stream.name] = Decode.of(self.catalog, stream, {}, pasts, look_ups)
         decode = self._decoding[stream.name]
         decode.frontiers.setdefault(partition, Frontier())
         return decode

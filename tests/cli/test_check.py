@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import FEATURES, Command
+from tests.enrichment.profiles import DEFINITIONS
 
 
 def test_it_shows_streams_views_features_and_services(
@@ -40,7 +41,19 @@ def test_it_names_windows_that_start_at_an_event(featurestore: Command, tmp_path
     assert "└── spending: spent_session_30m" in done.out
 
 
+def test_it_says_what_streams_are_looked_up_in_and_hides_how_that_is_kept(
+    featurestore: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "features.py"
+    path.write_text(DEFINITIONS)
+    done = featurestore("check", str(path))
+    assert (done.code, done.err) == (0, "")
+    assert "├── enrich profile = newest event of stream 'profiles' by payer\n" in done.out
+    assert "latest:" not in done.out
+    assert done.out.endswith("good: 2 streams, 2 views, 6 features, 2 services\n")
+
+
 def test_the_example_is_good(featurestore: Command) -> None:
     done = featurestore("check", "examples.flights.features")
     assert done.code == 0
-    assert done.out.endswith("good: 1 stream, 4 views, 42 features, 1 service\n")
+    assert done.out.endswith("good: 1 stream, 4 views, 53 features, 1 service\n")

@@ -15,6 +15,7 @@ from featurestore import (
     Expression,
     FeatureService,
     FeatureView,
+    Latest,
     Measure,
     Stream,
     column,
@@ -277,3 +278,8 @@ def test_a_transform_that_loses_the_size_is_told_how_to_keep_it() -> None:
     problem = problem_of(lambda: stream(transforms=[loose]))
     assert "'free_taste' is list<item: double> after transforms" in problem
     assert "cast it to pa.list_(pa.float64(), n), or drop it" in problem
+
+
+def test_a_vector_is_not_looked_up_by_other_events() -> None:
+    with pytest.raises(DefinitionError, match=r"column .taste. is a vector, which no event"):
+        Latest("viewed", stream=stream(), key="user", columns=["taste"])

@@ -30,21 +30,25 @@ MEASURES = {
     "delay": ("dep_delay", "mean"),
     "last_origin": ("origin", "last"),
     "last_delay": ("dep_delay", "last"),
+    "last_airports": ("origin", "last three"),
+    "rested": ("departed_at", "since"),
     "departures": ("dep_delay", "size"),
     "late_share": ("late", "mean"),
     "queue_delay": ("dep_delay", "mean"),
     "worst_delay": ("dep_delay", "max"),
     "carriers": ("carrier", "nunique"),
+    "by_carrier": ("carrier", "counts"),
     "route_flights": ("dep_delay", "size"),
     "route_delay": ("dep_delay", "mean"),
     "route_spread": ("dep_delay", "spread"),
+    "route_typical": ("dep_delay", "middle"),
     "arrivals": ("arr_delay", "count"),
     "arrival_delay": ("arr_delay", "mean"),
     "arrived_late": ("arrived_late", "mean"),
 }
 
 
-def pandas_value(events: pd.DataFrame, measure: str) -> Value:
+def pandas_value(events: pd.DataFrame, measure: str, now: pd.Timestamp) -> Value:
     """Compute a measure of the events in its window, without any code of the library."""
     name, how = MEASURES[measure]
     values = events[name].dropna()
@@ -52,6 +56,15 @@ def pandas_value(events: pd.DataFrame, measure: str) -> Value:
         return len(values)
     if values.empty:
         return None
+    if how == "since":
+        return (now - values.max()).total_seconds()
+    if how == "counts":
+        return dict(values.value_counts())
+    if how == "middle":
+        return float(sorted(values)[(len(values) - 1) // 2])
+    if how == "last three":
+        newest = events.sort_values(["departed_at", name], ascending=False)
+        return newest[name].head(3).tolist()
     if how == "nunique":
         return values.nunique()
     if how == "last":
@@ -86,7 +99,7 @@ def differences(
         names = list(view.features)
         got = [vector[f"{name}_{window.name}"] for name in names]
         if not any(
-            all(same(g, pandas_value(seen, n)) for g, n in zip(got, names, strict=True))
+            all(same(g, pandas_value(seen, n, until)) for g, n in zip(got, names, strict=True))
             for seen in (events[(times > cut) & (times <= until)] for cut in tails)
         ):
             wrong.append(

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -12,13 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from examples.payments import __main__ as decide
-from examples.payments.make_data import FRAUDS, MERCHANTS, PAYMENTS, made
+from examples.payments.make_data import FRAUDS, MERCHANTS, PAYMENTS, PROFILES, made, profiles
 from featurestore.client import Client
 from featurestore.testing import Store
 from flows.main import Job, run_worker
 
 DEFINITIONS = str(PAYMENTS.parent / "features.py")
-FIRST, END = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC)
+FIRST, END = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC)
 EUROS = {"EUR": 1.0, "USD": 0.92, "GBP": 1.17}
 MEASURES = {
     "card": (["10m", "1h", "24h"], "card_id"),
@@ -36,6 +37,7 @@ WIDTHS = {
 def good() -> Iterator[dict[str, Any]]:
     """The payments that count, each once, read off the file by plain rules."""
     categories = dict(line.split(",", 1) for line in MERCHANTS.read_text().split())
+    homes = sorted(map(json.loads, PROFILES.read_text().splitlines()), key=since)
     seen = set()
     for line in PAYMENTS.read_text().splitlines():
         try:
@@ -49,19 +51,26 @@ def good() -> Iterator[dict[str, Any]]:
         if not FIRST <= p["at"] < END:
             continue
         seen.add(p["payment_id"])
-        category, _, online = categories.get(p["merchant_id"], "").partition(",")
+        category, country, online = categories.get(p["merchant_id"], ",,").split(",")
+        home = [h["home"] for h in homes if h["user_id"] == p["user_id"] and since(h) <= p["at"]]
         yield p | {
             "euros": p["amount"] * EUROS[p["currency"]],
             "category": category or None,
+            "country": country or None,
             "online": {"true": 1, "false": 0}.get(online),
+            "abroad": country != home[-1] if country and home else None,
         }
+
+
+def since(profile: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(profile["since"])
 
 
 def mean(values: list[Any]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def expected(prefix: str, payments: list[dict[str, Any]]) -> dict[str, Any]:
+def expected(prefix: str, payments: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     """Every feature of payments in one window, oldest first."""
     euros = [p["euros"] for p in payments]
     declined = mean([p["status"] == "declined" for p in payments])
@@ -76,6 +85,8 @@ def expected(prefix: str, payments: list[dict[str, Any]]) -> dict[str, Any]:
             "small": sum(e < 5 for e in euros),
             "declined": declined,
             "merchants": len({p["merchant_id"] for p in payments}) or None,
+            "countries": len({p["country"] for p in payments} - {None}) or None,
+            "silence": (now - last["at"]).total_seconds() if last else None,
             "online": mean([p["online"] for p in payments if p["online"] is not None]),
             "last_paid_at": last["at"] if last else None,
             "last_category": categories[-1] if categories else None,
@@ -99,7 +110,30 @@ def expected(prefix: str, payments: list[dict[str, Any]]) -> dict[str, Any]:
         "largest": max(euros, default=None),
         "cards": cards,
         "night": mean([p["at"].astimezone(paris).hour < 6 for p in payments]),
+        "abroad": mean([p["abroad"] for p in payments if p["abroad"] is not None]),
+        "recent": sum(0.5 ** ((now - p["at"]) / timedelta(hours=1)) for p in payments),
+        "usual_merchants": Counter(p["merchant_id"] for p in payments),
     }
+
+
+def streak(mine: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    """The session under way and the last five payments, walked back one by one."""
+    before = [p for p in mine if p["at"] <= now][::-1]
+    session: list[dict[str, Any]] = []
+    for p in before:
+        if (session[-1]["at"] if session else now) - p["at"] > timedelta(minutes=30):
+            break
+        session.append(p)
+    found = {}
+    for window, inside in (("session_30m", session), ("last_5", before[:5])):
+        euros = [p["euros"] for p in inside]
+        found |= {
+            f"card_payments_{window}": len(inside),
+            f"card_spent_{window}": sum(euros) if euros else None,
+            f"card_declined_{window}": mean([p["status"] == "declined" for p in inside]),
+            f"card_rise_{window}": max(euros) / statistics.fmean(euros) if euros else None,
+        }
+    return found
 
 
 def vector(payments: list[dict[str, Any]], entity: dict[str, str], now: datetime) -> dict[str, Any]:
@@ -108,9 +142,12 @@ def vector(payments: list[dict[str, Any]], entity: dict[str, str], now: datetime
         mine = [p for p in payments if p[key] == entity[key]]
         for window in windows:
             inside = [p for p in mine if now - WIDTHS[window] < p["at"] <= now]
-            values = expected(prefix, inside)
+            values = expected(prefix, inside, now)
             found |= {f"{prefix}_{name}_{window}": value for name, value in values.items()}
-    return found
+    found |= streak([p for p in payments if p["card_id"] == entity["card_id"]], now)
+    ever = [p["at"] for p in payments if p["user_id"] == entity["user_id"] and p["at"] <= now]
+    ever_first = {"user_first_seen_ever": min(ever, default=None)}
+    return found | ever_first | {"user_payments_ever": len(ever)}
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +158,7 @@ def payments() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def store() -> Store:
     store = Store(DEFINITIONS, now=END)
+    store.feed("profiles", PROFILES)
     store.feed("payments", PAYMENTS)
     return store
 
@@ -129,6 +167,7 @@ def test_the_file_holds_what_the_generator_makes_and_is_small() -> None:
     lines, frauds = made()
     assert PAYMENTS.read_text().splitlines() == lines
     assert FRAUDS.read_text().split() == frauds
+    assert [json.loads(line) for line in PROFILES.read_text().splitlines()] == list(profiles())
     assert PAYMENTS.stat().st_size < 200_000
 
 
@@ -141,7 +180,6 @@ def test_every_payment_counts_once_and_what_is_wrong_is_told_apart(
         "duplicate": 30,
         "invalid": 4,
         "malformed": 1,
-        "late": 1,
         "future": 1,
     }
 
@@ -159,6 +197,9 @@ def test_every_feature_is_what_plain_python_makes_of_the_raw_lines(
         for name, value in wanted.items():
             if isinstance(value, datetime):
                 assert datetime.fromisoformat(str(got[name])) == value, name
+            elif isinstance(value, Counter):
+                ((merchant, times),) = (got[name] or {None: 0}).items()
+                assert times == value[merchant] == max(value.values(), default=0), name
             elif value is None or isinstance(value, str):
                 assert got[name] == value, (name, entity, now)
             else:
@@ -168,8 +209,9 @@ def test_every_feature_is_what_plain_python_makes_of_the_raw_lines(
 def test_flow_and_server_answer_the_same(
     store: Store, payments: list[dict[str, Any]], redis_url: str
 ) -> None:
-    summary = run_worker(Job(DEFINITIONS, [("payments", str(PAYMENTS))], redis_url, until_end=True))
-    assert summary.counts == store.counts("payments")
+    sources = [("payments", str(PAYMENTS)), ("profiles", str(PROFILES))]
+    summary = run_worker(Job(DEFINITIONS, sources, redis_url, until_end=True))
+    assert summary.counts == Counter(store.counts("payments")) + Counter(store.counts("profiles"))
     with Client(DEFINITIONS, redis_url) as client:
         for payment in payments[::97]:
             entity = {key: payment[key] for _, key in MEASURES.values()}
@@ -182,6 +224,7 @@ def test_rules_on_the_vector_find_the_frauds(payments: list[dict[str, Any]]) -> 
     lines = PAYMENTS.read_text().splitlines()
     start = next(n for n, line in enumerate(lines) if '"c3"' in line and '"p0900"' in line)
     store = Store(DEFINITIONS, now=END)
+    store.feed("profiles", PROFILES)
     store.feed("payments", "\n".join(lines[:start]) + "\n")
     found = dict(decide.odd(store, islice(lines, start, start + 30)))
     emptied = next(p for p in payments if p["amount"] == 890.0 and p["user_id"] == "u3")
@@ -191,6 +234,21 @@ def test_rules_on_the_vector_find_the_frauds(payments: list[dict[str, Any]]) -> 
         "all over town",
     ]
     assert set(found) <= set(FRAUDS.read_text().split())
+
+
+def test_what_is_unusual_is_worked_out_with_the_payment_at_hand(
+    store: Store, payments: list[dict[str, Any]]
+) -> None:
+    emptied = next(p for p in payments if p["amount"] == 890.0 and p["user_id"] == "u3")
+    keys, before = {key: emptied[key] for _, key in MEASURES.values()}, emptied["at"]
+    now = before - timedelta(microseconds=1)
+    got = store.get("fraud_now_v1", keys, as_of=now, context={"euros": 890.0})
+    mine = [p for p in payments if p["user_id"] == "u3"]
+    euros = [p["euros"] for p in mine if now - timedelta(days=7) < p["at"] <= now]
+    average, spread = statistics.fmean(euros), max(statistics.pstdev(euros), 1.0)
+    assert got["times_average"] == pytest.approx(890 / average)
+    assert got["spreads_away"] == pytest.approx((890 - average) / spread)
+    assert got["hour_of_day"] == before.astimezone(ZoneInfo("Europe/Paris")).hour
 
 
 def test_the_definitions_say_where_their_table_lies(tmp_path: Path, monkeypatch: Any) -> None:

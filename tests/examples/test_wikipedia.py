@@ -66,6 +66,14 @@ def of_user(e: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def session_of(e: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """The edits before now that follow each other within half an hour, walked back from now."""
+    before = e[e["at"] <= now].sort_values("at")
+    gaps = pd.Series([*before["at"].iloc[1:], now], index=before.index) - before["at"]
+    alive = (gaps <= pd.Timedelta("30min"))[::-1].cummin()[::-1].astype(bool)
+    return before[alive]
+
+
 def in_window(frame: pd.DataFrame, now: pd.Timestamp, window: str) -> pd.DataFrame:
     return frame[(frame["at"] > now - WIDTHS[window]) & (frame["at"] <= now)]
 
@@ -96,6 +104,48 @@ def test_pages_and_people_are_what_pandas_makes_of_the_lines(
                 agree(got[f"page_{name}_{window}"], value, (name, window, entity))
             for name, value in of_user(in_window(user, now, window)).items():
                 agree(got[f"user_{name}_{window}"], value, (name, window, entity))
+
+
+def test_the_session_of_a_person_is_walked_back_from_now(edits: pd.DataFrame, store: Store) -> None:
+    busy = edits["user"].value_counts()
+    people = edits[edits["user"].map(busy).between(2, EXACT)]
+    longest = 0
+    for n in range(0, len(people), 800):
+        edit = people.iloc[n]
+        now = edit["at"] + pd.Timedelta(minutes=n % 35)
+        entity = {key: edit[key] for key in ("channel", "page", "user")}
+        got = store.get("vandalism_v1", entity, as_of=now.to_pydatetime())
+        mine = session_of(edits[edits["user"] == edit["user"]], now)
+        assert got["user_edits_session_30m"] == len(mine)
+        agree(got["user_pages_session_30m"], mine["page"].nunique() or None, entity)
+        if len(mine):
+            assert pd.Timestamp(str(got["user_began_session_30m"])) == mine["at"].min()
+        longest = max(longest, len(mine))
+    assert longest > 5
+
+
+def test_a_wiki_has_its_top_pages_robots_sizes_and_namespaces(
+    edits: pd.DataFrame, store: Store
+) -> None:
+    now, looked = edits["at"].max(), 0
+    for channel, of in edits.groupby("channel"):
+        mine = in_window(of, now, "24h")
+        if len(mine) > EXACT:
+            continue
+        got = store.get("wiki_v1", channel=str(channel), as_of=now.to_pydatetime())
+        assert got["edits_24h"] == len(mine)
+        agree(got["robots_24h"], mine["isRobot"].mean(), channel)
+        assert got["namespaces_24h"] == mine["namespace"].value_counts().to_dict()
+        edges = [-float("inf"), -1000, -100, 0, 100, 1000, float("inf")]
+        bins = pd.cut(mine["delta"], edges, right=False).value_counts(sort=False)
+        assert got["sizes_24h"] == bins.tolist()
+        assert got["typical_size_24h"] == sorted(mine["delta"])[(len(mine) - 1) // 2]
+        for name, column in (("top_pages", "page"), ("top_users", "user")):
+            counts, top = mine[column].value_counts(), got[f"{name}_24h"]
+            assert list(top.values()) == counts.head(3).tolist()
+            assert top == {value: counts[value] for value in top}
+        looked += 1
+    assert looked > 20
 
 
 def test_who_has_no_country_is_in_no_country_s_row(edits: pd.DataFrame, store: Store) -> None:
