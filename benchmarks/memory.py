@@ -27,6 +27,7 @@ _NOTES = {
     STATISTICS: "any worker may write, as ours",
     PACKED: "one writer alone, who reads before it writes",
 }
+_LINES = {ROWS: "rows", STATISTICS: "hash, a field per statistic", PACKED: "hash, packed"}
 _DAY_US = 24 * 3_600_000_000
 
 Figure = tuple[Sample, str]
@@ -37,8 +38,8 @@ def rows(scale: Scale) -> Iterator[Row]:
     counts = EVENTS_EACH[1:2] if scale.is_smoke else EVENTS_EACH
     found = {each: _measured(scale, each) for each in counts}
     points = {
-        name: [(float(each), layouts[name][0].value) for each, layouts in found.items()]
-        for name in (ROWS, STATISTICS, PACKED)
+        line: [(float(each), layouts[name][0].value) for each, layouts in found.items()]
+        for name, line in _LINES.items()
     }
     for each, layouts in found.items():
         for name in (STATISTICS, PACKED):
