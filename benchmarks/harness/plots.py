@@ -35,17 +35,19 @@ def _panel(axes: Any, row: dict[str, Any]) -> None:
     for name, points in row["series"].items():
         axes.plot(*zip(*points, strict=True), marker="o", label=name)
     axes.set(xlabel=row["axis"], ylabel=row["unit"], xscale="log")
-    heights = [y for points in row["series"].values() for _, y in points]
+    first = next(iter(row["series"].values()))
+    (x, y), *_, (last, _) = first
+    heights = [at for _, at in first]
     if max(heights) > _TALL * min(heights) > 0:
         axes.set(yscale="log")
     else:
         axes.set(ylim=(0, 1.15 * max(heights)))
-    (x, y), *_, (last, _) = next(iter(row["series"].values()))
     steps = [x * (last / x) ** (step / 50) for step in range(51)]  # a curve, where only x is log
     limits = axes.get_ylim()
     axes.plot(steps, [y * at / x for at in steps], ":", color="grey", label="linear", zorder=0)
     axes.set(ylim=limits)
-    axes.xaxis.set_major_formatter(lambda at, _: f"{at:,.0f}")
+    axes.set_xticks([at for at, _ in first], [f"{at:,.0f}" for at, _ in first], fontsize="small")
+    axes.minorticks_off()
     axes.legend(
         frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
     )
