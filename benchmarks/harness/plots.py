@@ -36,7 +36,7 @@ def _panel(axes: Any, row: dict[str, Any]) -> None:
         axes.plot(*zip(*points, strict=True), marker="o", label=name)
     axes.set(xlabel=row["axis"], ylabel=row["unit"], xscale="log")
     first = next(iter(row["series"].values()))
-    (x, y), *_, (last, _) = first
+    (x, y), (last, _) = first[0], first[-1]
     heights = [at for _, at in first]
     if max(heights) > _TALL * min(heights) > 0:
         axes.set(yscale="log")
