@@ -2,26 +2,24 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-
-import pyarrow as pa
 
 from benchmarks.harness import data
 from benchmarks.harness.agreement import agree, ours
 from benchmarks.harness.alone import alone
-from benchmarks.harness.claim import Row, Sample, interleaved
+from benchmarks.harness.claim import Row, Sample, Samples, cpu_note, interleaved, middle
+from benchmarks.harness.engine_events import Events, events_in
 from benchmarks.harness.environments import python_of
 from benchmarks.harness.ingest import Flow, as_lines, both, measured
-from benchmarks.harness.machine import Meter
+from benchmarks.harness.machine import Meter, Spent
 from benchmarks.harness.processes import to_end
 from benchmarks.harness.scale import Scale
 from benchmarks.harness.store import Store, store
 from benchmarks.peers.rows_of_windows import VALUES, WINDOWS, key_of
 
 _SCRIPTS = Path(__file__).parent / "peers"
-_FILE_EVENTS = 100_000
 _SAMPLED = 20
 _CHECKED = 2_000
 _CHECKED_US = 30 * 3_600_000_000  # so that a day ends in it
@@ -36,12 +34,17 @@ class Engine:
         script: What runs it.
         packages: What it needs.
         note: What it computes.
+        tumbling: How many times the few events of the scale it gets where windows tumble, so that
+            its run is longer than its start.
+        sliding: The same where they slide, and each event is in 42 windows.
     """
 
     name: str
     script: str
     packages: tuple[str, ...]
     note: str
+    tumbling: int = 50
+    sliding: int = 5
 
     def run(self, server: Store, folder: Path, kind: str) -> dict[str, float]:
         """Run it over a folder of JSON lines; return its CPU seconds."""
@@ -49,16 +52,23 @@ class Engine:
         command = [python, str(_SCRIPTS / self.script), str(folder)]
         return {"engine": to_end([*command, "127.0.0.1", str(server.port), kind])}
 
-    def measured(self, server: Store, events: Path, one: Path, kind: str, count: int) -> Sample:
-        """Run it over events, and over one; the difference is what the events took."""
+    def measured(self, server: Store, one: Events, many: Events, kind: str) -> Sample:
+        """Run it over one event, and over many; the difference is what the many took."""
+        start, run = (self._spent(server, events, kind) for events in (one, many))
+        cpu = {name: max(0.0, run.cpu[name] - start.cpu[name]) for name in run.cpu}
+        seconds = max(run.seconds - start.seconds, 1e-3)
+        also = {"run s": run.seconds, "start-up s": start.seconds}
+        return Sample(many.count / seconds, replace(run, cpu=cpu), many.count, also)
+
+    def _spent(self, server: Store, events: Events, kind: str) -> Spent:
         server.empty()
         meter = Meter({"server": server.pid})
-        start = meter.measure(partial(self.run, server, one, kind))
-        run = meter.measure(partial(self.run, server, events, kind))
-        seconds = max(run.seconds - start.seconds, 1e-3)
-        return Sample(
-            count / seconds, run, count, {"run s": run.seconds, "start-up s": start.seconds}
-        )
+        spent = meter.measure(partial(self.run, server, events.folder, kind))
+        if server.client.dbsize() != events.windows:
+            written, wanted = server.client.dbsize(), events.windows
+            msg = f"{self.name} wrote {written:,} {kind} windows of {wanted:,}"
+            raise AssertionError(msg)
+        return spent
 
 
 ENGINES = (
@@ -74,15 +84,21 @@ ENGINES = (
         ("pyspark==4.3.0", "redis", "hiredis"),
         "update mode, a micro-batch per 100,000 events, all cores; at least once into Redis",
     ),
+    Engine(
+        "PyFlink",
+        "flink_windows.py",
+        ("apache-flink==2.3.0", "redis", "hiredis"),
+        "SQL, each window once, when it closes, by a vectorised Python function; no checkpoints",
+        tumbling=200,
+        sliding=20,
+    ),
 )
-# All events where windows tumble, few where they slide: each is in 42 windows then.
-KINDS = {"tumbling": 10, "sliding": 1}
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Measure all engines, both kinds of windows, beside ours."""
     for engine in ENGINES:
-        for kind, times in KINDS.items():
+        for kind, times in (("tumbling", engine.tumbling), ("sliding", engine.sliding)):
             yield _row(scale, engine, kind, times * scale.few_events)
 
 
@@ -93,12 +109,12 @@ def _row(scale: Scale, engine: Engine, kind: str, count: int) -> Row:
         folder = Path(name)
         _check(server, folder, engine, kind)
         place, one = both(as_lines, table, folder, scale)
-        many = _folder(theirs, folder / "many")
-        single = _folder(theirs.slice(0, 1), folder / "single")
+        many = events_in(folder / "many", theirs, kind)
+        single = events_in(folder / "single", theirs.slice(0, 1), kind)
         flow = Flow(server, processes=max(scale.processes))
         takes = {
             "ours": partial(measured, flow, place, one),
-            "theirs": partial(engine.measured, server, many, single, kind, count),
+            "theirs": partial(engine.measured, server, single, many, kind),
         }
         samples = interleaved(scale.runs, takes)
     return Row(
@@ -109,17 +125,16 @@ def _row(scale: Scale, engine: Engine, kind: str, count: int) -> Row:
         f"{engine.name}, {kind}, {count:,} events",
         samples["theirs"],
         "≥ 10",
-        f"{engine.note}; equal on {_SAMPLED} users",
+        f"theirs: {_also(samples['theirs'])}; {engine.note}; equal on {_SAMPLED} users",
     )
 
 
-def _folder(table: pa.Table, folder: Path) -> Path:
-    """Write events as other engines get them: with their time as a number, too."""
-    folder.mkdir()
-    timed = table.append_column("at_us", table["at"].cast(pa.int64()))
-    for number, at in enumerate(range(0, len(timed), _FILE_EVENTS)):
-        data.write_lines(timed.slice(at, _FILE_EVENTS), folder / f"{number:04}.jsonl")
-    return folder
+def _also(samples: Samples) -> str:
+    medians = [
+        f"{name} {middle(samples, lambda one, n=name: one.also[n]):.3g}"  # type: ignore[misc] # n is bound
+        for name in samples[0].also
+    ]
+    return ", ".join([*medians, cpu_note(samples, "event")])
 
 
 def _check(server: Store, folder: Path, engine: Engine, kind: str) -> None:
@@ -127,7 +142,7 @@ def _check(server: Store, folder: Path, engine: Engine, kind: str) -> None:
     table = data.payments("uniform", _CHECKED, _SAMPLED, _CHECKED_US)
     server.empty()
     as_lines(table, folder, 1).run(Flow(server))
-    engine.run(server, _folder(table, folder / "check"), kind)
+    engine.run(server, events_in(folder / "check", table, kind).folder, kind)
     last_us = data.instants(table)[-_SAMPLED]
     for window, (length, _) in WINDOWS.items():
         length_us = length * 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.harness import data
 from benchmarks.harness.alone import alone
 from benchmarks.harness.claim import Row, Sample, Samples, interleaved, middle
-from benchmarks.harness.ingest import Flow, as_parquet, both, cpu_per_event, measured
+from benchmarks.harness.ingest import Flow, Place, as_parquet, both, cpu_per_event, measured
 from benchmarks.harness.scale import Scale
 from benchmarks.harness.shapes import shaped
 from benchmarks.harness.store import store
@@ -27,8 +27,11 @@ def rows(scale: Scale) -> Iterator[Row]:
         some = (steps[0], steps[-1]) if scale.is_smoke else steps
         takes = {size: {axis: size} for size in some}
         yield _row(axis, some, _measured(scale, takes, scale.entities), "sub-linear")
-    by_entities = {size: _measured(scale, {size: {}}, size)[size] for size in scale.entity_steps}
-    yield _row("entities", scale.entity_steps, by_entities, "flat")
+    steps = scale.entity_steps
+    by_entities = {size: _measured(scale, {size: {}}, size)[size] for size in steps}
+    yield _row("entities", steps, by_entities, "sub-linear")
+    by_rows = {size: [_of_a_row(sample) for sample in by_entities[size]] for size in steps}
+    yield _row("entities", steps, by_rows, "flat", "row")
 
 
 def _measured(
@@ -39,16 +42,32 @@ def _measured(
         folder = Path(name)
         place, one = both(as_parquet, table, folder, scale)
         flows = {str(size): Flow(server, shaped(folder, **axes)) for size, axes in shapes.items()}
-        takes = {size: partial(measured, flow, place, one) for size, flow in flows.items()}
+        takes = {size: partial(_cost, flow, place, one) for size, flow in flows.items()}
         samples = interleaved(scale.runs, takes)
-    return {size: [_cost(sample) for sample in samples[str(size)]] for size in shapes}
+    return {size: samples[str(size)] for size in shapes}
 
 
-def _cost(sample: Sample) -> Sample:
-    return Sample(cpu_per_event(sample), sample.spent, sample.work, sample.also)
+def _cost(flow: Flow, place: Place, one: Place | None) -> Sample:
+    """Measure what an event costs, and how many rows are appended to for it.
+
+    Events of one entity that are written together cost one append: the fewer entities, the less.
+    """
+    sample = measured(flow, place, one)
+    appended = flow.server.calls("append") / place.count
+    also = {**sample.also, "rows/event": appended}
+    return Sample(cpu_per_event(sample), sample.spent, sample.work, also)
 
 
-def _row(axis: str, steps: Sequence[int], by_size: Mapping[int, Samples], goal: str) -> Row:
+def _of_a_row(sample: Sample) -> Sample:
+    """Return the cost of appending to a row, everything before it included."""
+    rows_each = sample.also["rows/event"]
+    work = sample.work * rows_each
+    return Sample(sample.value / rows_each, sample.spent, work, sample.also)
+
+
+def _row(
+    axis: str, steps: Sequence[int], by_size: Mapping[int, Samples], goal: str, of: str = "event"
+) -> Row:
     least, most = steps[0], steps[-1]
     target = f"{goal}: < {most / least:g}" if goal == "sub-linear" else f"{goal}: about 1"
     points = [(float(size), middle(by_size[size])) for size in steps]
@@ -61,8 +80,8 @@ def _row(axis: str, steps: Sequence[int], by_size: Mapping[int, Samples], goal: 
     }
     return Row(
         "growth",
-        f"cost of an event, {most:,} {axis}",
-        "CPU µs/event",
+        f"cost of {'an event' if of == 'event' else 'a row appended to'}, {most:,} {axis}",
+        f"CPU µs/{of}",
         by_size[most],
         f"{least:,} {axis}",
         by_size[least],

@@ -6,46 +6,80 @@ from typing import Any
 
 Rows = Sequence[dict[str, Any]]
 
+_ALONE = ("growth", "serving_growth")  # what stands beside them is themselves, at a smaller size
+_TALL = 20  # so many times the least: a scale from zero would show only the greatest
+
 
 def draw(rows: Rows, folder: Path) -> None:
-    """Draw how costs grow, a plot per claim, and all ratios to peers."""
+    """Draw how costs grow, a plot per claim, and how far ahead of its peers each claim is."""
     import matplotlib as mpl  # noqa: PLC0415 - half a second, only where something is drawn
 
     mpl.use("Agg")
     for claim in dict.fromkeys(row["claim"] for row in rows if row["series"]):
         _growth([row for row in rows if row["claim"] == claim], folder / f"{claim}.svg")
-    _ratios([row for row in rows if row["ratio"] and not row["series"]], folder / "ratios.svg")
+    _ratios([row for row in rows if row["ratio"] and row["claim"] not in _ALONE], folder)
 
 
 def _growth(rows: Rows, path: Path) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     rows = [row for row in rows if row["series"]]
-    figure, every = plt.subplots(1, len(rows), figsize=(4.2 * len(rows), 3.4), squeeze=False)
+    figure, every = plt.subplots(1, len(rows), figsize=(4.2 * len(rows), 4), squeeze=False)
     for axes, row in zip(every[0], rows, strict=True):
-        for name, points in row["series"].items():
-            axes.plot(*zip(*points, strict=True), marker="o", label=name)
-        axes.set(xlabel=row["axis"], ylabel=row["unit"], xscale="log", ylim=(0, None))
-        axes.legend(frameon=False, fontsize="small")
-        axes.spines[["top", "right"]].set_visible(False)
+        _panel(axes, row)
     _save(figure, path)
 
 
-def _ratios(rows: Rows, path: Path) -> None:
+def _panel(axes: Any, row: dict[str, Any]) -> None:
+    """Draw one axis: its lines, and what the first of them would be if it grew linearly."""
+    for name, points in row["series"].items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=name)
+    axes.set(xlabel=row["axis"], ylabel=row["unit"], xscale="log")
+    first = next(iter(row["series"].values()))
+    (x, y), (last, _) = first[0], first[-1]
+    heights = [at for _, at in first]
+    if max(heights) > _TALL * min(heights) > 0:
+        axes.set(yscale="log")
+    else:
+        axes.set(ylim=(0, 1.15 * max(heights)))
+    steps = [x * (last / x) ** (step / 50) for step in range(51)]  # a curve, where only x is log
+    limits = axes.get_ylim()
+    axes.plot(steps, [y * at / x for at in steps], ":", color="grey", label="linear", zorder=0)
+    axes.set(ylim=limits)
+    axes.set_xticks([at for at, _ in first], [f"{at:,.0f}" for at, _ in first], fontsize="small")
+    axes.minorticks_off()
+    axes.legend(
+        frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _ratios(rows: Rows, folder: Path) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     if not rows:
         return
-    figure, axes = plt.subplots(figsize=(9, 0.32 * len(rows) + 1))
+    figure, axes = plt.subplots(figsize=(11, 0.32 * len(rows) + 1))
     names = [f"{row['what']} vs {row['beside']}" for row in rows]
-    bars = axes.barh(names, [row["ratio"] for row in rows], color="#3b6ea5")
-    axes.bar_label(bars, [f"{row['ratio']:.3g}x" for row in rows], padding=3, fontsize="small")
-    axes.set(xscale="log", xlabel="ours / theirs, medians of the same run")
+    times = [_times_better(row) for row in rows]
+    colours = ["#3b6ea5" if ahead >= 1 else "#c0703a" for ahead in times]
+    # Bars start at 1, to the right where ours is ahead; places, since two names may be the same.
+    bars = axes.barh(range(len(rows)), [ahead - 1 for ahead in times], left=1, color=colours)
+    axes.set_yticks(range(len(rows)), names)
+    axes.bar_label(bars, [f"{ahead:.3g}x" for ahead in times], padding=3, fontsize="small")
+    axes.set(xscale="log", xlabel="times better than what stands beside it, in the same run")
     axes.axvline(1, color="black", linewidth=0.8)
+    axes.margins(x=0.2, y=0.01)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize="small")
     axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
+    _save(figure, folder / "ratios.svg")
+
+
+def _times_better(row: dict[str, Any]) -> float:
+    """Return the ratio, turned over where less is better."""
+    ratio: float = row["ratio"]
+    return ratio if row["unit"].endswith("/s") else 1 / ratio
 
 
 def _save(figure: Any, path: Path) -> None:

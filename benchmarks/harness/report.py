@@ -33,7 +33,8 @@ def cells(row: Row) -> tuple[str, ...]:
     ratio = (
         "" if row.ratio is None else f"{row.ratio:,.2f}" if row.ratio < 10 else f"{row.ratio:,.0f}"
     )
-    per = row.unit.partition("/")[0].rstrip("s") if row.unit.endswith("/s") else "event"
+    of, _, per = row.unit.partition("/")
+    per = of.rstrip("s") if per == "s" else per or "event"
     notes = [_also(row), cpu_note(row.ours, per), noise_note(row.ours), row.note]
     return (
         row.what,

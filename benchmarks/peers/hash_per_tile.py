@@ -1,42 +1,30 @@
-"""The usual layout of windows in Redis: a hash per entity and window, a field per tile.
+"""The stingiest layout of windows in Redis: a hash per entity and window, a field per tile.
 
-Honest to it: a field is the tile's number and 36 packed bytes (count, total, sum of squares,
-minimum, maximum), a tile that has left its window is not kept, and keys are short. Hops are those
-of our windows.
+A field is the tile's number, its value 36 packed bytes: count, total, sum of squares, minimum,
+maximum. The server cannot add to packed bytes, so that a writer must read before it writes, and be
+the only one that writes to an entity; ours reads nothing, and any worker may write.
+
+Honest to it: a tile that has left its window is not kept, keys are short, and no expiry is kept
+for them. Hops are those of our windows.
 """
 
 import struct
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import redis
 
+from benchmarks.peers.alive_tiles import windows
+
 _TILE = struct.Struct("<Idddd")
-_WINDOWS = {"1m": (60, 1), "1h": (3600, 60), "24h": (86_400, 1200)}  # length and hop, s
 
 
 def write(client: "redis.Redis", table: pa.Table) -> None:
     """Write the tiles of all windows that are alive at the newest event."""
-    at = table["at"].cast(pa.int64()).to_numpy() // 1_000_000
-    users, amounts = table["user_id"].to_numpy(zero_copy_only=False), table["amount"].to_numpy()
-    for name, (length, hop) in _WINDOWS.items():
-        alive = at > at.max() - length
-        _write(client, name, (users[alive], at[alive] // hop, amounts[alive]))
-
-
-def _write(client: "redis.Redis", window: str, events: tuple[Any, Any, Any]) -> None:
-    users, tiles, amounts = events
-    order = np.lexsort((tiles, users))
-    users, tiles, amounts = users[order], tiles[order], amounts[order]
-    new = np.ones(len(users), dtype=bool)
-    new[1:] = (users[1:] != users[:-1]) | (tiles[1:] != tiles[:-1])
     pipeline = client.pipeline(transaction=False)
-    starts = np.flatnonzero(new)
-    for start, end in zip(starts, np.append(starts[1:], len(users)), strict=True):
-        one = amounts[start:end]
-        packed = _TILE.pack(len(one), one.sum(), (one * one).sum(), one.min(), one.max())
-        pipeline.hset(f"{users[start]}:{window}", str(tiles[start]), packed)
-        if len(pipeline) >= 10_000:
-            pipeline.execute()
+    for window in windows(table):
+        for user, tile, one in window.groups():
+            packed = _TILE.pack(len(one), one.sum(), (one * one).sum(), one.min(), one.max())
+            pipeline.hset(f"{user}:{window.name}", str(tile), packed)
+            if len(pipeline) >= 10_000:
+                pipeline.execute()
     pipeline.execute()

@@ -5,6 +5,7 @@ mode, the fastest: no window is written twice). ``tumbling`` is a `groupby` of u
 the window, ``sliding`` is `windowby`, as its documentation shows.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -69,6 +70,7 @@ def sliding(events: pw.Table, length_us: int, every_us: int) -> pw.Table:
 
 def main(folder: str, host: str, port: str, kind: str) -> None:
     """Run it."""
+    os.environ["PATHWAY_THREADS"] = str(os.cpu_count())  # else it runs on one core
     events = pw.io.jsonlines.read(folder, schema=Payment, mode="static")
     client = redis.Redis(host, int(port))
     for name, (length, every) in WINDOWS.items():

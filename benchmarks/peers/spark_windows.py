@@ -65,7 +65,16 @@ def main(folder: str, host: str, port: str, kind: str) -> None:
                 .start()
             )
             query.awaitTermination()
+    end(spark)
+
+
+def end(spark: SparkSession) -> None:
+    """End the JVM: else it lives on for a moment, and its CPU is not counted."""
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001 - it has no other name
     spark.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
 
 
 if __name__ == "__main__":
