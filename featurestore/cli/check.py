@@ -1,6 +1,7 @@
 """``featurestore check``: whether definitions are right, and what they define."""
 
 import json
+import re
 
 import click
 from rich.console import Console
@@ -62,8 +63,18 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
         for name, measure in view.features.items():
             output = next(f for f in view.outputs if f.measure_name == name)
             kind = type_text(output.kind, output.size)
-            branch.add(escape(f"{name} = {measure}  {kind}"))
+            branch.add(escape(f"{name} = {_plain(str(measure))}  {kind}"))
     return tree
+
+
+def _plain(measure: str) -> str:
+    """Leave out brackets that say nothing.
+
+    >>> _plain("mean((status == 'declined'))"), _plain("total((a + b) * (c + d))")
+    ("mean(status == 'declined')", 'total((a + b) * (c + d))')
+    """
+    found = re.fullmatch(r"(\w+)\(\(([^()]*)\)\)", measure)
+    return f"{found[1]}({found[2]})" if found else measure
 
 
 def _looked_up(made: Enrichment) -> str:

@@ -1,7 +1,8 @@
 """``featurestore get``: one vector."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -10,7 +11,7 @@ from featurestore.client import Client
 from featurestore.definitions.catalog import load
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.on_demand import Declared
-from featurestore.errors import BadContext, BadEntity
+from featurestore.errors import BadContext, BadEntity, RequestError
 from featurestore.instants import parse_instant
 from featurestore.serving.key_values import parsed
 from featurestore.storage.embedded import store_url
@@ -42,13 +43,22 @@ def get(
     """  # noqa: D301 - click's mark for a paragraph to leave as it is
     catalog = load(definitions)
     asked = catalog.service(service)
-    entity = key_values(keys, asked.keys)
     brought = context_values(context, asked.context)
     now_us = instant(as_of)
     wanted = features.split(",") if features is not None else None
-    with store_url(redis) as url, Client(catalog, url) as client:
+    with _in_words_of_the_command_line(), store_url(redis) as url, Client(catalog, url) as client:
+        entity = key_values(keys, asked.keys)
         vector = client.get(service, entity, as_of=now_us, features=wanted, context=brought)
     click.echo(json.dumps(vector, ensure_ascii=False))
+
+
+@contextmanager
+def _in_words_of_the_command_line() -> Iterator[None]:
+    """Say what is wrong with the one entity there is without its number."""
+    try:
+        yield
+    except BadEntity as error:
+        raise RequestError(error.problem) from error
 
 
 def key_values(pairs: Sequence[str], kinds: dict[str, Kind]) -> dict[str, object]:

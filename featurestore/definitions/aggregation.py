@@ -39,6 +39,25 @@ def always(kind: Kind) -> Callable[[Kinds], Kind]:
     return lambda kinds: kind  # noqa: ARG005 - a rule has this shape
 
 
+def bytes_each(size: int, parameter: str) -> Callable[[Parameters], int]:
+    """Return how many bytes so many values have, each of one size.
+
+    >>> bytes_each(16, "n")({"n": 1000})
+    16000
+    """
+
+    def tile_bytes(parameters: Parameters) -> int:
+        count = parameters[parameter]
+        return size * count if isinstance(count, int) else 0
+
+    return tile_bytes
+
+
+def at_most(size: int) -> Callable[[Parameters], int]:
+    """The same number of bytes whatever the parameters."""
+    return lambda parameters: size  # noqa: ARG005 - a rule has this shape
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregation:
     """The rules of one aggregation.
@@ -51,6 +70,8 @@ class Aggregation:
         vectors: Whether its column may be a vector instead.
         counts: Whether it is 0, not missing, where there are no events.
         invertible: Whether an event can be taken out again without looking at all the others.
+        tile_bytes: What a tile of a busy row holds beyond some words, by its parameters; texts as
+            if they had one word each.
     """
 
     name: str
@@ -60,6 +81,7 @@ class Aggregation:
     vectors: bool = False
     counts: bool = False
     invertible: bool = False
+    tile_bytes: Callable[[Parameters], int] = lambda parameters: 0  # noqa: ARG005 - most are small
 
 
 AGGREGATIONS: dict[str, Aggregation] = {}

@@ -26,7 +26,7 @@ from featurestore.instants import duration_text, duration_us
 
 LARGEST_BUDGET = 65_535  # what one frame can hold
 MOST_TILES = 20_000
-MOST_VECTOR_BYTES = 64 * 1024**2  # of a row; Redis holds 512 MiB at most under one key
+MOST_ROW_BYTES = 64 * 1024**2  # Redis holds 512 MiB at most under one key
 CLOCKS = ("wall", "event")
 LENGTHLESS = {
     WindowKind.LIFETIME: "a lifetime",
@@ -229,7 +229,7 @@ class FeatureView:
     def _size_problems(self, windows: Sequence[Window]) -> list[str]:
         tiles = most_tiles(windows)
         if tiles <= MOST_TILES:
-            return self._vector_problems(tiles + self.record_budget)
+            return [*self._vector_problems(tiles + self.record_budget), *self._list_problems(tiles)]
         finest = min(windows, key=lambda window: window.hop_us)
         is_session = finest.kind is WindowKind.SESSION
         cure = (
@@ -246,12 +246,30 @@ class FeatureView:
         measures = [m for m in self.features.values() if isinstance(m, Measure)]
         inputs = {str(e): e for m in measures for each in m.everything() for e in each.inputs}
         vector_bytes = 8 * sum(map(self.stream.size_of, inputs.values()))
-        if records * vector_bytes <= MOST_VECTOR_BYTES:
+        if records * vector_bytes <= MOST_ROW_BYTES:
             return []
         problem = (
             f"a busy row would hold {records} events and tiles with {vector_bytes} bytes of "
-            f"vectors each, more than {MOST_VECTOR_BYTES // 1024**2} MiB; take shorter vectors, "
+            f"vectors each, more than {MOST_ROW_BYTES // 1024**2} MiB; take shorter vectors, "
             "fewer or shorter windows, or a smaller record_budget"
+        )
+        return [problem]
+
+    def _list_problems(self, tiles: int) -> list[str]:
+        """Say which lists, sets and sketches make a busy row larger than it may be."""
+        sizes = {
+            name: sum(m.rule.tile_bytes(dict(m.parameters)) for m in measure.everything())
+            for name, measure in self.features.items()
+            if isinstance(measure, Measure)
+        }
+        if tiles * sum(sizes.values()) <= MOST_ROW_BYTES:
+            return []
+        largest = max(sizes, key=lambda name: sizes[name])
+        problem = (
+            f"a busy row would hold {tiles} tiles of up to {sum(sizes.values())} bytes of values, "
+            f"more than {MOST_ROW_BYTES // 1024**2} MiB; feature {largest!r} alone holds "
+            f"{sizes[largest]} in each: make its n, limit or capacity smaller, or take fewer or "
+            "shorter windows"
         )
         return [problem]
 

@@ -100,6 +100,11 @@ def redis_place(uri: str) -> tuple[str, str]:
     ('redis://host:6379/2', 'merchants')
     """
     parts = urlsplit(uri)
+    try:
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError as error:
+        msg = f"{shown(uri)}: its port is no number up to 65535; write redis://host:port/key"
+        raise SourceError(msg) from error
     first, _, rest = parts.path.lstrip("/").partition("/")
     database, key = (first, rest) if first.isdigit() else ("0", parts.path.lstrip("/"))
     if not key:

@@ -1,11 +1,11 @@
 """distinct: how many different values."""
 
-from featurestore.definitions.aggregation import Aggregation, always, register
+from featurestore.definitions.aggregation import Aggregation, always, at_most, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure
 
-DISTINCT = register(Aggregation("distinct", always(Kind.INT)))
+DISTINCT = register(Aggregation("distinct", always(Kind.INT), tile_bytes=at_most(8192)))
 
 
 def distinct(of: Expression | str, *, where: Expression | None = None) -> Measure:

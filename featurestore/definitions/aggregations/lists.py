@@ -1,6 +1,6 @@
 """first_n, last_n, top_k, bottom_k, distinct_values: some of a window's values."""
 
-from featurestore.definitions.aggregation import Aggregation, always, register, same
+from featurestore.definitions.aggregation import Aggregation, always, bytes_each, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure, out_of_range
@@ -9,7 +9,7 @@ MOST_ITEMS = 1000
 
 _LIST = always(Kind.LIST)
 FIRST_N, LAST_N, FIRST_DISTINCT, LAST_DISTINCT, TOP_K, BOTTOM_K, DISTINCT_VALUES = (
-    register(Aggregation(name, _LIST, items=same))
+    register(Aggregation(name, _LIST, items=same, tile_bytes=bytes_each(16, "n")))
     for name in (
         "first_n", "last_n", "first_n_distinct", "last_n_distinct", "top_k", "bottom_k",
         "distinct_values",

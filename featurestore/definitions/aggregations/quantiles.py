@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 
-from featurestore.definitions.aggregation import Aggregation, always, register
+from featurestore.definitions.aggregation import Aggregation, always, at_most, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure
 
-QUANTILE = register(Aggregation("quantile", always(Kind.FLOAT), numbers=(0,)))
+_SKETCH = at_most(3072)
+QUANTILE = register(Aggregation("quantile", always(Kind.FLOAT), numbers=(0,), tile_bytes=_SKETCH))
 QUANTILES = register(
-    Aggregation("quantiles", always(Kind.LIST), items=always(Kind.FLOAT), numbers=(0,))
+    Aggregation(
+        "quantiles",
+        always(Kind.LIST),
+        items=always(Kind.FLOAT),
+        numbers=(0,),
+        tile_bytes=_SKETCH,
+    )
 )
 
 

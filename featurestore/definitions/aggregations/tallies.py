@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from featurestore.definitions.aggregation import Aggregation, always, register, same
+from featurestore.definitions.aggregation import Aggregation, always, bytes_each, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure, measure, out_of_range
 
 MOST_VALUES = 4096
 
-MOST_FREQUENT = register(Aggregation("most_frequent", always(Kind.MAP), items=same))
-COUNTS_BY = register(Aggregation("counts_by", always(Kind.MAP), items=same))
+_TALLY = bytes_each(16, "capacity")
+MOST_FREQUENT, COUNTS_BY = (
+    register(Aggregation(name, always(Kind.MAP), items=same, tile_bytes=_TALLY))
+    for name in ("most_frequent", "counts_by")
+)
 HISTOGRAM = register(
     Aggregation("histogram", always(Kind.LIST), items=always(Kind.INT), numbers=(0,))
 )
