@@ -21,9 +21,10 @@ from featurestore.definitions.window import Window, WindowKind, hops_by_age, mos
 HEADER_BYTES = 8
 WORD_BYTES = 8
 LEVELS = 8
-# A row of level k is due at its first threshold shifted by this: rows with large sketches or lists
-# in their tiles grow to thousands of times what a row of events may have.
-_SHIFTS = np.array([0, 1, 2, 3, 4, 6, 8, 11])
+# A row of level k is due at its first threshold times this: finely where rows of numbers are, so
+# that they are seldom much longer than they must; rows with large sketches or lists in their tiles
+# grow to thousands of times what a row of events may have.
+_TIMES = np.array([1, 2, 3, 5, 10, 40, 250, 2048])
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
@@ -144,11 +145,11 @@ class Layout:
         """Tell from the rows' lengths alone which are due for compaction.
 
         Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
-        its level: it is due again at ``budget_bytes << _SHIFTS[level]``, at least twice what it
+        its level: it is due again at ``budget_bytes * _TIMES[level]``, at least twice what it
         was. So each byte is compacted about twice, whatever a row's traffic, and no one remembers
         rows.
         """
-        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes << _SHIFTS[lengths % LEVELS]
+        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes * _TIMES[lengths % LEVELS]
         return due
 
     def level(self, length: int) -> int:
@@ -156,7 +157,7 @@ class Layout:
 
         It is the lowest at which the row may still double.
         """
-        dues = (self.budget_bytes << _SHIFTS).tolist()
+        dues = (self.budget_bytes * _TIMES).tolist()
         return next((k for k, due in enumerate(dues) if due >= 2 * length), LEVELS - 1)
 
 

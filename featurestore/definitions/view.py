@@ -26,7 +26,8 @@ from featurestore.instants import duration_text, duration_us
 
 LARGEST_BUDGET = 65_535  # what one frame can hold
 MOST_TILES = 20_000
-MOST_ROW_BYTES = 64 * 1024**2  # Redis holds 512 MiB at most under one key
+MOST_VECTOR_BYTES = 64 * 1024**2  # of a row: every busy one will hold them
+MOST_LISTED_BYTES = 256 * 1024**2  # a row may come to hold them; Redis has 512 MiB for a key
 CLOCKS = ("wall", "event")
 LENGTHLESS = {
     WindowKind.LIFETIME: "a lifetime",
@@ -246,11 +247,11 @@ class FeatureView:
         measures = [m for m in self.features.values() if isinstance(m, Measure)]
         inputs = {str(e): e for m in measures for each in m.everything() for e in each.inputs}
         vector_bytes = 8 * sum(map(self.stream.size_of, inputs.values()))
-        if records * vector_bytes <= MOST_ROW_BYTES:
+        if records * vector_bytes <= MOST_VECTOR_BYTES:
             return []
         problem = (
             f"a busy row would hold {records} events and tiles with {vector_bytes} bytes of "
-            f"vectors each, more than {MOST_ROW_BYTES // 1024**2} MiB; take shorter vectors, "
+            f"vectors each, more than {MOST_VECTOR_BYTES // 1024**2} MiB; take shorter vectors, "
             "fewer or shorter windows, or a smaller record_budget"
         )
         return [problem]
@@ -262,12 +263,12 @@ class FeatureView:
             for name, measure in self.features.items()
             if isinstance(measure, Measure)
         }
-        if tiles * sum(sizes.values()) <= MOST_ROW_BYTES:
+        if tiles * sum(sizes.values()) <= MOST_LISTED_BYTES:
             return []
         largest = max(sizes, key=lambda name: sizes[name])
         problem = (
-            f"a busy row would hold {tiles} tiles of up to {sum(sizes.values())} bytes of values, "
-            f"more than {MOST_ROW_BYTES // 1024**2} MiB; feature {largest!r} alone holds "
+            f"a busy row could hold {tiles} tiles of up to {sum(sizes.values())} bytes of values, "
+            f"more than {MOST_LISTED_BYTES // 1024**2} MiB; feature {largest!r} alone holds "
             f"{sizes[largest]} in each: make its n, limit or capacity smaller, or take fewer or "
             "shorter windows"
         )

@@ -12,8 +12,8 @@ from featurestore import (
     Stream,
     count,
     counts_by,
-    distinct,
     last_n,
+    most_frequent,
     quantile,
     sliding,
 )
@@ -34,7 +34,7 @@ def view(**features: Measure) -> FeatureView:
         "v",
         stream=PAYMENTS,
         entity=Entity("user", keys=["user"]),
-        windows=["1m", sliding("1m", offset="4h")],  # some 14,000 tiles
+        windows=["1m", sliding("1m", offset="5h")],  # some 18,000 tiles
         features=features,
     )
 
@@ -44,7 +44,7 @@ def view(**features: Measure) -> FeatureView:
     [
         (last_n("amount", 1000), 16_000),
         (counts_by("user", capacity=4096), 65_536),
-        (distinct("user"), 8192),
+        (most_frequent("user", 10, capacity=2048), 32_768),
     ],
 )
 def test_a_view_whose_tiles_hold_too_much_is_refused_with_who_holds_most(
@@ -53,7 +53,7 @@ def test_a_view_whose_tiles_hold_too_much_is_refused_with_who_holds_most(
     with pytest.raises(DefinitionError) as caught:
         view(payments=count(), much=measure)
     (problem,) = caught.value.problems
-    assert f"of up to {size} bytes of values, more than 64 MiB; feature 'much'" in problem
+    assert f"of up to {size} bytes of values, more than 256 MiB; feature 'much'" in problem
     assert "make its n, limit or capacity smaller" in problem
 
 
