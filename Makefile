@@ -54,7 +54,7 @@ help:
 install: $(INSTALLED)
 
 # The lock names every version and hash; the project itself is installed as it stands here.
-$(INSTALLED): requirements.lock pyproject.toml featurestore/aggregation/_cutting.c
+$(INSTALLED): requirements.lock pyproject.toml $(wildcard featurestore/aggregation/_cutting.c)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		python='$(PYTHON)'; \
 		"$${python:-none}" -c '$(USABLE)' >/dev/null 2>&1 || { \

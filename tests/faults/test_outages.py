@@ -280,7 +280,7 @@ def test_a_store_slower_than_the_stream_holds_the_stream_back(
     tmp_path: Path, store: Store, *, long: bool, soak_minutes: float
 ) -> None:
     """Its memory stays flat, and no event is dropped."""
-    server, stream, sizes = store(), Stream(tmp_path, 10, 9_000), list[int]()
+    server, stream, sizes = store(), Stream(tmp_path, 10, 24_000), list[int]()
     until, done = time.monotonic() + (10 * soak_minutes if long else 0), threading.Event()
 
     def pausing() -> None:
