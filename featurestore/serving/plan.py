@@ -18,7 +18,7 @@ from featurestore.serving.key_values import canonical
 from featurestore.serving.part import Part
 from featurestore.serving.reads import ColumnWise, Reads, RowWise
 from featurestore.serving.vector import NO_VIEW, Shape, Vectors
-from featurestore.storage.keys import counts_key, row_key
+from featurestore.storage.keys import counts_key, row_key, row_keys
 
 Item = TypeVar("Item")
 Stale = Sequence[Sequence[bool]]
@@ -135,9 +135,8 @@ class Plan:
             names = [text.encode() for text in cast("list[str]", texts)]
         except UnicodeEncodeError:
             return []
-        if len(self._parts) == 1:
-            tags = self._parts[0].tags
-            return [row_key(tags, name) for name in names]
+        if len(self._parts) == 1 and len(names) > 1:
+            return row_keys(self._parts[0].tags, names)
         return [row_key(part.tags, name) for name in names for part in self._parts]
 
     @cached_property

@@ -77,6 +77,16 @@ def row_key(tags: Sequence[bytes], entity_key: bytes) -> bytes:
     return tags[crc32(entity_key) % len(tags)] + b":" + entity_key
 
 
+def row_keys(tags: Sequence[bytes], entity_keys: Sequence[bytes]) -> list[bytes]:
+    """Return the keys of many entities' rows; each is what `row_key` says.
+
+    >>> row_keys([b"{fs:spend@1a2b3c4d:0}"], [b"u1", b"u2"])
+    [b'{fs:spend@1a2b3c4d:0}:u1', b'{fs:spend@1a2b3c4d:0}:u2']
+    """
+    starts, count = [tag + b":" for tag in tags], len(tags)
+    return [starts[crc32(key) % count] + key for key in entity_keys]
+
+
 def progress_key(tag: bytes) -> bytes:
     """Return the hash that says up to which offset a unit of commit holds each partition."""
     return tag + b"!progress"
