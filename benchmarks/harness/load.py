@@ -91,8 +91,26 @@ def _by_wrk(port: int, asks: Asks, connections: int, seconds: float) -> Answered
     return Answered(figures["count"], rate, figures["p50"], figures["p99"])
 
 
+def is_whole(answer: bytes) -> bool:
+    r"""Tell whether all of an answer has come, with just enough HTTP to see where it ends.
+
+    >>> is_whole(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+    False
+    """
+    head = answer.find(b"\r\n\r\n")
+    if head < 0:
+        return False
+    length = int(answer[:head].lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    return len(answer) >= head + 4 + length
+
+
+def is_good(answer: bytes) -> bool:
+    """Tell whether an answer is what was asked for."""
+    return answer[:12].lower() == b"http/1.1 200"
+
+
 class _Connection(asyncio.Protocol):
-    """One connection; knows just enough HTTP to see where an answer ends."""
+    """One connection, that asks again once it is answered."""
 
     def __init__(
         self, requests: Sequence[bytes], start: int, until: float, took: list[float]
@@ -106,14 +124,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head = self._buffer.find(b"\r\n\r\n")
-        if head < 0:
+        if not is_whole(self._buffer):
             return
-        headers = self._buffer[:head].lower()
-        length = int(headers.split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(self._buffer) < head + 4 + length:
-            return
-        if not headers.startswith(b"http/1.1 200"):
+        if not is_good(self._buffer):
             self.done.set_exception(RuntimeError(self._buffer.decode()))
             return
         self._took.append(time.perf_counter() - self._asked)

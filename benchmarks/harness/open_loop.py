@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import uvloop
 
-from benchmarks.harness.load import Answered, Asks, request
+from benchmarks.harness.load import Answered, Asks, is_good, is_whole, request
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,7 +69,7 @@ class _Load:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; knows just enough HTTP to see where an answer ends."""
+    """One connection, that asks what is due."""
 
     def __init__(self, load: _Load) -> None:
         self._load, self._buffer, self._due = load, b"", 0.0
@@ -85,14 +85,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head = self._buffer.find(b"\r\n\r\n")
-        if head < 0:
+        if not is_whole(self._buffer):
             return
-        headers = self._buffer[:head].lower()
-        length = int(headers.split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(self._buffer) < head + 4 + length:
-            return
-        if not headers.startswith(b"http/1.1 200"):
+        if not is_good(self._buffer):
             self._load.failed = self._buffer.decode()
             return
         self._load.took.append(time.perf_counter() - self._due)

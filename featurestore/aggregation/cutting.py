@@ -34,7 +34,8 @@ from featurestore.aggregation.arrays import Ints, Values
 from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.kernels import KERNELS
 from featurestore.aggregation.layout import Layout, words_of
-from featurestore.aggregation.series import Series, Value
+from featurestore.aggregation.series import Series
+from featurestore.aggregation.short_rows import Read
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.window import BY_EVENTS, WindowKind
 
@@ -44,7 +45,6 @@ except ImportError:  # built only where there is a compiler
     _compiled = None
 
 IS_COMPILED = _compiled is not None and byteorder == "little"
-Read = tuple[list[Value], list[int | None]]
 
 
 class _Span(IntEnum):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from featurestore.aggregation.arrays import NULL, Values, empty_like, missing
+from featurestore.aggregation.arrays import NULL, Values, empty_like, missing, to_arrow
 from featurestore.definitions.contract import ARROW_TYPES, Kind, arrow_type_of
 
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +43,8 @@ class Series:
             return values
         if self.kind is Kind.TEXT:
             texts = [*(word.decode() for word in self.words), None]
-            return [texts[place] for place in _places(values, len(self.words))]
+            places = np.where(values == NULL, len(self.words), values).astype(np.int64)
+            return [texts[place] for place in places.tolist()]
         numbers = cast("list[Value]", (values != 0 if self.kind is Kind.BOOL else values).tolist())
         for place in np.flatnonzero(missing(values)).tolist():
             numbers[place] = None
@@ -71,23 +72,9 @@ class Series:
 
         Cost: for numbers some µs, whatever their number up to thousands.
         """
-        values, kind = self.values, self.kind
-        if isinstance(values, list):
-            return _of_python(values, kind, size)
-        if kind is Kind.TEXT:
-            texts = pa.array([*(word.decode() for word in self.words), None], pa.string())
-            return texts.take(pa.array(_places(values, len(self.words))))
-        if kind is Kind.FLOAT:
-            return pa.array(values, from_pandas=True)
-        numbers: Any = pa.array(values, mask=missing(values))
-        if kind is Kind.DATE:
-            numbers = numbers.cast(pa.int32())
-        return numbers.cast(ARROW_TYPES[kind])
-
-
-def _places(codes: Values, absent: int) -> list[int]:
-    places: list[int] = np.where(codes == NULL, absent, codes).astype(np.int64).tolist()
-    return places
+        if isinstance(self.values, list):
+            return _of_python(self.values, self.kind, size)
+        return to_arrow(self.values, self.kind, self.words)
 
 
 def _of_python(values: Sequence[Any], kind: Kind, size: int) -> Any:
