@@ -1,12 +1,14 @@
 """Plots of the results."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 Rows = Sequence[dict[str, Any]]
 
-_ALONE = ("growth", "serving_growth")  # what stands beside them is themselves, at a smaller size
+_RATIO = re.compile("[≥≤] ([0-9.]+)")  # a target that is a ratio to what stands beside
+_HELD, _MISSED = "#3b6ea5", "#c0703a"
 _TALL = 20  # so many times the least: a scale from zero would show only the greatest
 
 
@@ -17,7 +19,7 @@ def draw(rows: Rows, folder: Path) -> None:
     mpl.use("Agg")
     for claim in dict.fromkeys(row["claim"] for row in rows if row["series"]):
         _growth([row for row in rows if row["claim"] == claim], folder / f"{claim}.svg")
-    _ratios([row for row in rows if row["ratio"] and row["claim"] not in _ALONE], folder)
+    _ratios([row for row in rows if row["ratio"] and _goal(row) is not None], folder)
 
 
 def _growth(rows: Rows, path: Path) -> None:
@@ -55,31 +57,47 @@ def _panel(axes: Any, row: dict[str, Any]) -> None:
 
 
 def _ratios(rows: Rows, folder: Path) -> None:
+    """Draw how many times better each claim is than what stands beside it, and should be."""
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     if not rows:
         return
     figure, axes = plt.subplots(figsize=(11, 0.32 * len(rows) + 1))
     names = [f"{row['what']} vs {row['beside']}" for row in rows]
-    times = [_times_better(row) for row in rows]
-    colours = ["#3b6ea5" if ahead >= 1 else "#c0703a" for ahead in times]
+    times = [_times_better(row, row["ratio"]) for row in rows]
+    goals = [_times_better(row, _goal(row)) for row in rows]
+    held = [ahead >= goal for ahead, goal in zip(times, goals, strict=True)]
+    colours = [_HELD if is_held else _MISSED for is_held in held]
     # Bars start at 1, to the right where ours is ahead; places, since two names may be the same.
-    bars = axes.barh(range(len(rows)), [ahead - 1 for ahead in times], left=1, color=colours)
+    axes.barh(range(len(rows)), [ahead - 1 for ahead in times], left=1, color=colours)
+    axes.plot(goals, range(len(rows)), "|", color="black", markersize=11, label="target")
     axes.set_yticks(range(len(rows)), names)
-    axes.bar_label(bars, [f"{ahead:.3g}x" for ahead in times], padding=3, fontsize="small")
+    beside = axes.get_yaxis_transform()  # a column right of the axes
+    for place, ahead in enumerate(times):
+        axes.text(1.01, place, f"{ahead:.3g}x", transform=beside, va="center", fontsize="small")
     axes.set(xscale="log", xlabel="times better than what stands beside it, in the same run")
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.margins(x=0.2, y=0.01)
+    axes.margins(x=0.05, y=0.01)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize="small")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, folder / "ratios.svg")
 
 
-def _times_better(row: dict[str, Any]) -> float:
-    """Return the ratio, turned over where less is better."""
-    ratio: float = row["ratio"]
-    return ratio if row["unit"].endswith("/s") else 1 / ratio
+def _goal(row: dict[str, Any]) -> float | None:
+    """Return the ratio that a row should have; None where its target is no ratio.
+
+    >>> _goal({"target": "≥ 0.5"}), _goal({"target": "p50 < 5 ms"})
+    (0.5, None)
+    """
+    found = _RATIO.fullmatch(row["target"])
+    return float(found[1]) if found else None
+
+
+def _times_better(row: dict[str, Any], ratio: Any) -> float:
+    """Return a ratio, turned over where less is better."""
+    return float(ratio) if row["unit"].endswith("/s") else 1 / float(ratio)
 
 
 def _save(figure: Any, path: Path) -> None:

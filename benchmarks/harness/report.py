@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.claim import Row, cpu_note, noise_note
+from benchmarks.harness.headlines import README, show_in
 from benchmarks.harness.machine import described
 from benchmarks.harness.plots import draw
 
@@ -55,7 +56,10 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def write(rows: Sequence[Row], folder: Path = RESULTS) -> None:
-    """Write the table and the plots; claims that were not measured now keep what they had."""
+    """Write the table and the plots; claims that were not measured now keep what they had.
+
+    README shows some of the results that stand in the repository.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "figures.json"
     before = json.loads(kept.read_text())["rows"] if kept.exists() else []
@@ -66,6 +70,8 @@ def write(rows: Sequence[Row], folder: Path = RESULTS) -> None:
     kept.write_text(json.dumps({"rows": everything}, indent=1, ensure_ascii=False) + "\n")
     (folder / "table.md").write_text(_markdown(everything))
     draw(everything, folder)
+    if folder == RESULTS:
+        show_in(README, everything)
 
 
 def _also(row: Row) -> str:
