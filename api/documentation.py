@@ -139,7 +139,7 @@ def entity_of(plan: Plan) -> dict[str, object]:
 
 def context_of(plan: Plan) -> dict[str, object]:
     """Return an example of a context."""
-    return {name: _WORDS[declared.kind] for name, declared in plan.context.items()}
+    return {name: _value(d.kind, d.size) for name, d in plan.context.items()}
 
 
 def request_of(plan: Plan) -> dict[str, object]:
@@ -150,7 +150,10 @@ def request_of(plan: Plan) -> dict[str, object]:
 
 def query_of(plan: Plan) -> dict[str, object]:
     """Return an example of the query of a look-up."""
-    context = {f"{CONTEXT}{name}": value for name, value in context_of(plan).items()}
+    context = {
+        f"{CONTEXT}{name}": str(value) if isinstance(value, list) else value
+        for name, value in context_of(plan).items()
+    }
     return entity_of(plan) | context
 
 
@@ -167,4 +170,8 @@ def _put(event: dict[str, Any], column: Column) -> None:
     *parents, leaf = column.path
     for parent in parents:
         event = event.setdefault(parent, {})
-    event[leaf] = [0.5] * column.size if column.size else _WORDS[column.kind]
+    event[leaf] = _value(column.kind, column.size)
+
+
+def _value(kind: Kind, size: int) -> object:
+    return [0.5] * size if kind is Kind.VECTOR else _WORDS[kind]

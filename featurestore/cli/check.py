@@ -120,7 +120,7 @@ def _service(service: FeatureService) -> Tree:
 
 def _on_demand(function: OnDemand) -> str:
     """Write a function as what it gives of what."""
-    gives = ", ".join(f"{name} {kind}" for name, kind in function.kinds.items())
+    gives = ", ".join(f"{name} {of.type_text}" for name, of in function.promised.items())
     takes = [served.name for served in function.needs]
     takes += [f"{name} {declared}" for name, declared in function.declared.items()]
     return f"on demand: {gives} = {function.name}({', '.join([*takes, NOW])})"

@@ -2,19 +2,21 @@
 
 A function gets two mappings of numpy arrays, one value per entity, and returns a third:
 
-===================  ==================  ==========================
-type                 array               null
-===================  ==================  ==========================
-float, int, bool     float64             NaN
-vector, as an input  float64, a row each a row of NaN
-str                  object              None
-datetime             datetime64[us] UTC  NaT
-date                 datetime64[D]       NaT
-===================  ==================  ==========================
+================  ==================  ==========================
+type              array               null
+================  ==================  ==========================
+float, int, bool  float64             NaN
+vector            float64, a row each a row of NaN
+str               object              None
+datetime          datetime64[us] UTC  NaT
+date              datetime64[D]       NaT
+================  ==================  ==========================
 
 So ``a / b``, ``np.log``, ``np.maximum`` do with nulls what one expects: any operation on one gives
 one. In what it returns a number that is not finite, such as a division by zero, is null, as in
-expressions. Whole numbers are exact up to 2**53; identifiers belong into text.
+expressions, and so is a vector with such a number in it. Whole numbers are exact up to 2**53;
+identifiers belong into text. A vector is declared as in a contract:
+``Annotated[list[float], Field(min_length=n, max_length=n)]``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +28,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from pydantic.fields import FieldInfo
 
-from featurestore.definitions.contract import Kind, unwrap
+from featurestore.definitions.contract import (
+    LARGEST_VECTOR,
+    Kind,
+    fixed_length,
+    is_listed_float,
+    type_text,
+    unwrap,
+)
 from featurestore.definitions.problems import report
 from featurestore.definitions.served import Served, selection_of, served_of, unknown_in
+from featurestore.definitions.vectors import CURE
 from featurestore.definitions.view import FeatureView, Selection
 
 NOW = "now"  # what every function finds in its context: the moment of the request
@@ -48,13 +59,32 @@ _KINDS: dict[object, Kind] = {
 
 
 class Declared(NamedTuple):
-    """What a value of the context must be."""
+    """What a value of the context, or of what a function gives, must be.
+
+    >>> str(Declared(Kind.VECTOR, nullable=True, size=3))
+    'vector[3]?'
+    """
 
     kind: Kind
     nullable: bool
+    size: int = 0
+
+    @classmethod
+    def of(cls, annotation: Any) -> "Declared | None":
+        """Return what a type says; None for one that no value here has."""
+        inner, optional = unwrap(annotation)
+        if isinstance(inner, type) and inner in _KINDS:
+            return cls(_KINDS[inner], optional)
+        size = fixed_length(FieldInfo.from_annotation(annotation)) if is_listed_float(inner) else 0
+        return cls(Kind.VECTOR, optional, size) if 1 <= size <= LARGEST_VECTOR else None
+
+    @property
+    def type_text(self) -> str:
+        """What it is, whether or not it may be missing."""
+        return type_text(self.kind, self.size)
 
     def __str__(self) -> str:
-        return f"{self.kind.value}{'?' if self.nullable else ''}"
+        return f"{self.type_text}{'?' if self.nullable else ''}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,18 +124,12 @@ class OnDemand:
     @cached_property
     def declared(self) -> dict[str, Declared]:
         """What it must find in the context, the moment of the request aside."""
-        found = {name: unwrap(annotation) for name, annotation in self.context.items()}
-        return {
-            name: Declared(_KINDS[inner], optional)
-            for name, (inner, optional) in found.items()
-            if _is_kind(inner)
-        }
+        return _declared(self.context)
 
     @cached_property
-    def kinds(self) -> dict[str, Kind]:
-        """What each of its features holds."""
-        found = {name: unwrap(annotation)[0] for name, annotation in self.returns.items()}
-        return {name: _KINDS[inner] for name, inner in found.items() if _is_kind(inner)}
+    def promised(self) -> dict[str, Declared]:
+        """What each of its features is."""
+        return _declared(self.returns)
 
     @property
     def _selections(self) -> list[Selection]:
@@ -151,7 +175,8 @@ def on_demand(
     """Make on-demand features of a function of ``(features, context)``.
 
     Args:
-        returns: The features it gives, with types, as in ``{"ratio": float}``.
+        returns: The features it gives, with types, as in ``{"ratio": float}``; a vector of n
+            floats is ``Annotated[list[float], Field(min_length=n, max_length=n)]``.
         inputs: The features it is given: views, or parts of them.
         context: What a request must bring along, with types; ``float | None`` may be missing. The
             moment of the request, ``context["now"]``, is always there.
@@ -175,14 +200,20 @@ def on_demand(
     return made
 
 
+def _declared(types: Mapping[str, Any]) -> dict[str, Declared]:
+    found = {name: Declared.of(annotation) for name, annotation in types.items()}
+    return {name: declared for name, declared in found.items() if declared is not None}
+
+
 def _type_problems(role: str, types: Mapping[str, Any]) -> list[str]:
     known = ", ".join(str(kind.value) for kind in _KINDS.values())
     return [
-        f"{role} {name!r}: {getattr(annotation, '__name__', annotation)} must be one of {known}"
+        f"{role} {name!r}: {_written(annotation)} must be one of {known}, or a vector: {CURE}, "
+        f"n at most {LARGEST_VECTOR}"
         for name, annotation in types.items()
-        if not _is_kind(unwrap(annotation)[0])
+        if Declared.of(annotation) is None
     ]
 
 
-def _is_kind(annotation: object) -> bool:
-    return isinstance(annotation, type) and annotation in _KINDS
+def _written(annotation: object) -> str:
+    return annotation.__name__ if type(annotation) is type else str(annotation)

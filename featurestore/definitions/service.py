@@ -20,12 +20,8 @@ class Computed:
 
     name: str
     kind: Kind
+    size: int
     by: OnDemand
-
-    @property
-    def size(self) -> int:
-        """How many floats a vector has: functions give none."""
-        return 0
 
 
 Place: TypeAlias = Served | Computed
@@ -177,7 +173,7 @@ def _parts(
 
 def _places(part: Selection | OnDemand) -> list[Place]:
     if isinstance(part, OnDemand):
-        return [Computed(name, kind, part) for name, kind in part.kinds.items()]
+        return [Computed(name, d.kind, d.size, part) for name, d in part.promised.items()]
     return [*served_of(part)]
 
 

@@ -50,13 +50,14 @@ def array_of(values: Sequence[Value], kind: Kind, size: int = 0) -> Array:
     return array
 
 
-def values_of(given: object, kind: Kind, count: int) -> list[Value]:
+def values_of(given: object, kind: Kind, count: int, size: int = 0) -> list[Value]:
     """Return what a function gave as values, as vectors hold them.
 
     Args:
         given: Anything that numpy takes for an array; what is masked in it is null.
         kind: What it must hold.
         count: How many values there must be.
+        size: Of vectors how many floats each must have.
 
     Raises:
         ValueError: It is of another shape or type; the text says what was expected and what came.
@@ -68,6 +69,8 @@ def values_of(given: object, kind: Kind, count: int) -> list[Value]:
       ...
     ValueError: must be whole numbers, got 1.5
     """
+    if kind is Kind.VECTOR:
+        return _vectors(given, count, size)
     array: Array = np.ma.asanyarray(given)
     if array.shape != (count,):
         msg = f"must be {count} values, one for each entity, got {_shape(array)}"
@@ -75,6 +78,37 @@ def values_of(given: object, kind: Kind, count: int) -> list[Value]:
     values = _plain(np.ma.getdata(array), kind)
     hidden = np.ma.getmaskarray(array).tolist()
     return [None if null else value for value, null in zip(values, hidden, strict=True)]
+
+
+def _vectors(given: object, count: int, size: int) -> list[Value]:
+    """Return vectors; None for one that is not there, or in which a number is not finite.
+
+    >>> _vectors([[1, 2], None, [3.0, np.inf]], 3, 2)
+    [[1.0, 2.0], None, None]
+    >>> _vectors(np.zeros((2, 3)), 2, 2)
+    Traceback (most recent call last):
+      ...
+    ValueError: must be 2 vectors of 2 floats, one for each entity, got shape (2, 3)
+    """
+    array: Array = given if isinstance(given, np.ndarray) else np.asarray(given, object)
+    if array.ndim == 1 and array.dtype == object:
+        array = _matrix(array, size)
+    if array.shape != (count, size):
+        msg = f"must be {count} vectors of {size} floats, one for each entity, got {_shape(array)}"
+        raise ValueError(msg)
+    numbers: Array = np.ma.filled(_floats(array, Kind.VECTOR), np.nan)
+    whole: Array = np.logical_and.reduce(np.isfinite(numbers), axis=1)
+    return [of if each else None for of, each in zip(numbers.tolist(), whole, strict=True)]
+
+
+def _matrix(vectors: Array, size: int) -> Array:
+    """Return vectors that came one by one as a matrix."""
+    for vector in vectors:
+        if vector is not None and np.shape(vector) != (size,):
+            msg = f"must be vectors of {size} floats, got {_shape(np.asarray(vector))}"
+            raise ValueError(msg)
+    rows = [[None] * size if vector is None else list(vector) for vector in vectors]
+    return np.array(rows, object).reshape(-1, size)
 
 
 def _shape(array: Array) -> str:
@@ -86,17 +120,21 @@ def _plain(array: Array, kind: Kind) -> list[Value]:
         return _texts(array)
     if kind in (Kind.DATETIME, Kind.DATE):
         return _times(array, kind)
-    if array.dtype.kind not in "fiubO":
-        raise ValueError(_expected(kind, array))
     if kind is not Kind.FLOAT and array.dtype.kind in "iub":
         return _whole(array.astype(object), kind)
-    try:
-        numbers = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(_expected(kind, array)) from error
+    numbers = _floats(array, kind)
     finite = np.where(np.isfinite(numbers), numbers, np.nan).astype(object)
     plain = [None if number != number else number for number in finite]  # noqa: PLR0124 - NaN
     return plain if kind is Kind.FLOAT else _whole(plain, kind)
+
+
+def _floats(array: Array, kind: Kind) -> Array:
+    if array.dtype.kind not in "fiubO":
+        raise ValueError(_expected(kind, array))
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(_expected(kind, array)) from error
 
 
 def _whole(numbers: Sequence[Any] | Array, kind: Kind) -> list[Value]:

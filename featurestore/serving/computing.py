@@ -94,7 +94,7 @@ class Computing:
             given = function(_Named(features), _Named(mine))
         _check_names(function, given)
         return {
-            to: Series(_checked(function, name, given[name], count), function.kinds[name])
+            to: Series(_checked(function, name, given[name], count), function.promised[name].kind)
             for name, to in call.outputs.items()
         }
 
@@ -128,14 +128,15 @@ def _check_names(function: OnDemand, given: object) -> None:
         kind = type(given).__name__
         raise OnDemandFailed(function.name, f"must return a mapping by name, got {kind}")
     names = sorted(str(name) for name in given)
-    if {*given} != {*function.kinds}:
-        expected = ", ".join(function.kinds)
+    if {*given} != {*function.promised}:
+        expected = ", ".join(function.promised)
         raise OnDemandFailed(function.name, f"must return {expected} and nothing else {has(names)}")
 
 
 def _checked(function: OnDemand, name: str, given: object, count: int) -> list[Value]:
     try:
-        return values_of(given, function.kinds[name], count)
+        declared = function.promised[name]
+        return values_of(given, declared.kind, count, declared.size)
     except ValueError as error:
         raise OnDemandFailed(function.name, f"returned {name!r}, which {error}") from error
 

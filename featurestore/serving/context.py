@@ -7,7 +7,7 @@ import numpy as np
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.defaults import raw_default
+from featurestore.definitions.defaults import raw_default, vector_default
 from featurestore.definitions.on_demand import NOW, Declared
 from featurestore.errors import BadContext, has, hint
 from featurestore.serving.arrays import Array, array_of
@@ -49,7 +49,7 @@ def context_of(
     ]
     rows = rows * count if shared else rows
     arrays = {
-        name: array_of([row[place] for row in rows], declared.kind)
+        name: array_of([row[place] for row in rows], declared.kind, declared.size)
         for place, (name, declared) in enumerate(needed.items())
     }
     return arrays | {NOW: array_of([now_us] * count, Kind.DATETIME)}
@@ -74,21 +74,23 @@ def _value(
     if value is None and declared.nullable:
         return None
     if name not in context:
-        raise BadContext(index, f"{name!r} ({declared.kind.value}) is missing {has([*context])}")
+        raise BadContext(index, f"{name!r} ({declared.type_text}) is missing {has([*context])}")
     try:
-        return _held(value, declared.kind)
+        return _held(value, declared.kind, declared.size)
     except ValueError as error:
         raise BadContext(index, f"{name!r} {error}") from error
 
 
-def _held(value: object, kind: Kind) -> Value:
+def _held(value: object, kind: Kind, size: int = 0) -> Value:
     """Return a value of a request as vectors hold it.
 
-    >>> _held("1970-01-02", Kind.DATE), _held(1, Kind.FLOAT)
-    (1, 1.0)
+    >>> _held("1970-01-02", Kind.DATE), _held(1, Kind.FLOAT), _held([1, 2], Kind.VECTOR, 2)
+    (1, 1.0, [1.0, 2.0])
     """
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if kind is Kind.VECTOR:
+        return [*vector_default(value, size)]
     held = raw_default(canonical(value, kind), kind)
     if kind is Kind.INT and abs(int(held)) > _EXACT:
         msg = f"must be at most 2**53, got {held}; declare identifiers as str"

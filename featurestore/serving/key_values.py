@@ -1,5 +1,6 @@
 """Key values: what a caller writes for a key, as the value its column would hold."""
 
+import json
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -45,7 +46,9 @@ def canonical(value: object, kind: Kind) -> object:
 
 
 def parsed(text: str, kind: Kind) -> object:
-    """Return a key's value from text, as in a URL or on the command line.
+    """Return a value of a key or of the context from text, as in a URL or on the command line.
+
+    A vector is written as in JSON: ``[0.5, 1]``.
 
     Raises:
         ValueError: It is no value of this kind.
@@ -61,9 +64,11 @@ def parsed(text: str, kind: Kind) -> object:
                 return float(text)
             case Kind.BOOL:
                 return {"true": True, "false": False}[text.lower()]
+            case Kind.VECTOR:
+                return json.loads(text)
             case _:
                 return canonical(text, kind)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:  # of brackets in brackets
         raise ValueError(_expected(text, kind)) from error
 
 
