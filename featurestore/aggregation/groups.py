@@ -95,11 +95,13 @@ class Groups:
     def smallest(self, values: Values) -> Values:
         """Return each group's smallest value, missing where all are.
 
-        >>> Groups.of(np.array([0, 0, 1])).smallest(np.array([NULL, 5, NULL])).tolist()
-        [5, -9223372036854775808]
+        >>> Groups.of(np.array([0, 0, 1, 2])).smallest(np.array([NULL, 5, NULL, LARGEST])).tolist()
+        [5, -9223372036854775808, 9223372036854775807]
         """
         if values.dtype == np.float64:
             floats: Floats = np.fmin.reduceat(values, self.starts)
             return floats
         above: Ints = np.minimum.reduceat(np.where(values == NULL, LARGEST, values), self.starts)
-        return np.where(above == LARGEST, NULL, above)
+        if (above == LARGEST).any():  # it may be a value, too
+            above[self.largest(values) == NULL] = NULL
+        return above

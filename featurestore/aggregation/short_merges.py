@@ -29,7 +29,7 @@ from featurestore.aggregation.accumulators import (
     Wire,
 )
 from featurestore.aggregation.accumulators.accumulator import Input
-from featurestore.aggregation.arrays import LARGEST, NULL
+from featurestore.aggregation.arrays import NULL
 from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.contract import Kind
@@ -41,7 +41,7 @@ Merge = Callable[[State, slice, Merged], Any]
 Result = Callable[[Merged], Value]
 Lift = Callable[[Column, Column], Column]  # from the times and the values of events
 
-_NULL, _LARGEST = int(NULL), int(LARGEST)
+_NULL = int(NULL)
 
 
 def is_short(computed: Computed) -> bool:
@@ -218,8 +218,7 @@ def _wrapped(whole: int) -> int:
 
 
 def _smallest(values: Column) -> Any:
-    smallest = min((v for v in values if v is not None), default=None)
-    return None if smallest == _LARGEST else smallest
+    return min((v for v in values if v is not None), default=None)
 
 
 def _largest(values: Column) -> Any:

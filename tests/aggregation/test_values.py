@@ -142,3 +142,11 @@ def test_columns_may_have_the_names_that_records_use_themselves() -> None:
     rows.compact()
     answer = read(rows.layout, [rows.row(b"c")], to_us(NOON) + 60_000_000)
     assert [column[0] for column in answer.columns] == [5, 60, 7.5, 6]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("aggregation", [minimum, maximum, first, last, total])
+@pytest.mark.parametrize("extreme", [2**63 - 1, -(2**63) + 1])
+def test_the_largest_whole_numbers_are_values_like_others(aggregation, extreme, compacted) -> None:
+    events = [{}, {"small": extreme}, {}]
+    assert value_of(aggregation("small"), *events, compacted=compacted) == extreme

@@ -85,7 +85,8 @@ floats = st.one_of(
     st.floats(-100, 100),
     st.integers(-5, 5).map(float),
 ).map(lambda value: value + 0.0)  # which of 0.0 and -0.0 is the smaller is not said
-ints = st.one_of(st.integers(-5, 5), st.integers(-(2**62), 2**62))
+EXTREMES = [2**63 - 1, -(2**63) + 1]
+ints = st.one_of(st.integers(-5, 5), st.integers(-(2**62), 2**62), st.sampled_from(EXTREMES))
 texts = st.sampled_from(["", "a", "b", "ä", "zz", "|", "long" * 5])
 
 
