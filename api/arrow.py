@@ -11,6 +11,7 @@ column                     type                        when
                            fixed_size_list<float64>
 ``{feature}__status``      dictionary<int8, string>    ``include`` names ``statuses``
 ``{feature}__event_time``  timestamp[us, UTC]          ``include`` names ``event_times``
+``{feature}__exact``       bool                        ``include`` names ``exact``
 =========================  ==========================  =======================================
 
 The schema's metadata has ``service``, ``as_of``, and ``clock.{stream}`` for each event clock. So
@@ -53,6 +54,10 @@ def arrow_stream(
         for name, times in zip(features, vectors.reads.newest(len(features)), strict=True):
             fields.append(pa.field(f"{name}__event_time", _INSTANT))
             columns.append(times.arrow())
+    if "exact" in include:
+        for name, exact in zip(features, _transposed(vectors.exact), strict=True):
+            fields.append(pa.field(f"{name}__exact", pa.bool_()))
+            columns.append(pa.array(exact, pa.bool_()))
     metadata: dict[bytes | str, bytes | str] = {"service": service, "as_of": as_of}
     metadata |= {f"clock.{stream}": instant_text(at) for stream, at in vectors.clocks.items()}
     schema = pa.schema(fields, metadata=metadata)

@@ -11,7 +11,7 @@ from featurestore.serving.key_values import parsed
 from featurestore.serving.plan import Plan
 
 CONTEXT = "context."  # what parameters of a GET start with that are the context
-INCLUDES = ("statuses", "event_times")
+INCLUDES = ("statuses", "event_times", "exact")
 
 Entity = dict[str, object]
 Context = dict[str, object]

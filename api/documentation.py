@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from api.asked import CONTEXT
+from api.asked import CONTEXT, INCLUDES
 from api.schemas import FeaturesRequest, Problem
 from featurestore.definitions.contract import Column, Kind
 from featurestore.definitions.stream import Stream
@@ -104,7 +104,7 @@ def look_up_one(plans: Mapping[str, Plan]) -> dict[str, Any]:
         "description": "What to add to the answer, comma-separated.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "items": {"enum": ["statuses", "event_times"]}},
+        "schema": {"type": "array", "items": {"enum": [*INCLUDES]}},
     }
     features = {
         "name": "features",

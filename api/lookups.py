@@ -192,6 +192,8 @@ def _json(lookup: _Lookup, vectors: Vectors) -> Answer:
         parts += [b',"statuses":', orjson.dumps(vectors.statuses)]
     if "event_times" in lookup.include:
         parts += [b',"event_times":', orjson.dumps(_instants(vectors.event_times))]
+    if "exact" in lookup.include:
+        parts += [b',"exact":', orjson.dumps(vectors.exact)]
     if vectors.clocks:
         parts += [b',"clocks":', orjson.dumps(_clocks(vectors))]
     parts.append(b"}")

@@ -28,7 +28,7 @@ class FeaturesRequest(BaseModel):
         Field(description="The moment to look back from, as 2026-01-31T12:00:00Z; else now."),
     ] = None
     include: Annotated[
-        list[str], Field(description="What to add to the answer: statuses, event_times.")
+        list[str], Field(description="What to add to the answer: statuses, event_times, exact.")
     ] = []
     features: Annotated[
         list[str] | None,
@@ -57,6 +57,13 @@ class FeaturesResponse(BaseModel):
     event_times: Annotated[
         list[list[str | None]] | None,
         Field(description="The time of the newest event behind each value."),
+    ] = None
+    exact: Annotated[
+        list[list[bool]] | None,
+        Field(
+            description="Whether each value is exactly that of the events; false where a window's "
+            "edge cuts a tile, or for an estimate, so that it may be off by its stated bound."
+        ),
     ] = None
     clocks: Annotated[
         dict[str, str] | None,

@@ -3,6 +3,9 @@
 A row within its record budget keeps every event: it stays exact. Past it, half the budget's worth
 of newest records stay as they are, older ones become tiles (`tiling`), and what no window can
 reach any more is left behind. So a row has a bounded number of records, whatever its traffic.
+
+A row that was left without some of its events has a tile, if only of one event: so a row without
+a tile has all of its events (`exactness`).
 """
 
 from collections.abc import Sequence
@@ -50,7 +53,16 @@ def _sort_out(layout: Layout, records: Records) -> tuple[Mask, Mask, Groups]:
     reachable = ages_of(records) < layout.view.horizon_us
     tile = full & ~recent & reachable
     tile &= groups.total(tile.astype(np.int64))[groups.ids] > 1
+    tile |= _after_a_loss(rows, reachable | ~full)
     return ~tile & (reachable | ~full), tile, groups
+
+
+def _after_a_loss(rows: Groups, kept: Mask) -> Mask:
+    """Say which records are the oldest that are kept of a row of which others are not."""
+    places = np.arange(len(kept))
+    oldest = rows.smallest(np.where(kept, places, len(kept)))
+    mask: Mask = places == np.where(oldest > rows.starts, oldest, -1)[rows.ids]
+    return mask
 
 
 def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> list[bytes]:

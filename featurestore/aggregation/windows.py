@@ -68,8 +68,12 @@ def tiles_in(layout: Layout, rows: Sequence[bytes | None], needed: Layout | None
         rows: A row each; None where there is none.
         needed: The layout with those accumulators only that are needed; all if None.
     """
-    points, tiles = decode(layout, rows)
-    records = lifted(needed or layout, points)
+    return sorted_tiles(needed or layout, *decode(layout, rows))
+
+
+def sorted_tiles(layout: Layout, points: Records, tiles: Records) -> Records:
+    """Return events, as tiles of one, and tiles, sorted by row and time."""
+    records = lifted(layout, points)
     if len(tiles):
         records = joined(records, tiles)
     row, last = records.rows, records.column("last")

@@ -12,8 +12,9 @@ from featurestore.definitions.catalog import load
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.on_demand import Declared
 from featurestore.errors import BadContext, BadEntity, RequestError
-from featurestore.instants import parse_instant
+from featurestore.instants import instant_text, parse_instant
 from featurestore.serving.key_values import parsed
+from featurestore.serving.vector import Vectors
 from featurestore.storage.embedded import store_url
 
 
@@ -24,6 +25,12 @@ from featurestore.storage.embedded import store_url
 @click.option("--as-of", metavar="T", help="The moment to look back from, as 2026-01-31T12:00:00Z.")
 @click.option("--features", metavar="NAME,…", help="The features wanted, in the order wanted.")
 @click.option("--context", multiple=True, metavar="KEY=VALUE", help="What on-demand features need.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say of each value its status, the time of the newest event behind it, and whether it is "
+    "exact.",
+)
 @redis_option
 def get(
     definitions: str,
@@ -33,6 +40,7 @@ def get(
     as_of: str | None,
     features: str | None,
     context: Sequence[str],
+    explain: bool,
     redis: str | None,
 ) -> None:
     """Print the vector of one entity as JSON.
@@ -48,8 +56,24 @@ def get(
     wanted = features.split(",") if features is not None else None
     with _in_words_of_the_command_line(), store_url(redis) as url, Client(catalog, url) as client:
         entity = key_values(keys, asked.keys)
-        vector = client.get(service, entity, as_of=now_us, features=wanted, context=brought)
-    click.echo(json.dumps(vector, ensure_ascii=False))
+        vectors = client.vectors(service, [entity], as_of=now_us, features=wanted, context=brought)
+    said = _explained(vectors) if explain else vectors.values[0]
+    click.echo(json.dumps(dict(zip(vectors.shape.features, said, strict=True)), ensure_ascii=False))
+
+
+def _explained(vectors: Vectors) -> list[dict[str, object]]:
+    """Say all there is to say of each value of the one vector."""
+    (values,), (statuses,), (times,) = vectors.values, vectors.statuses, vectors.event_times
+    (exact,) = vectors.exact
+    return [
+        {
+            "value": value,
+            "status": status,
+            "event_time": None if at is None else instant_text(at),
+            "exact": is_exact,
+        }
+        for value, status, at, is_exact in zip(values, statuses, times, exact, strict=True)
+    ]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from featurestore.aggregation.arrays import missing
+from featurestore.aggregation.exactness import Exactness
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.series import Mask, Series, Value
 from featurestore.aggregation.short_rows import Read
@@ -69,6 +70,11 @@ class Part:
     def reader(self) -> Reader:
         """What reads its rows."""
         return reader_of(self.layout, self.outputs)
+
+    @cached_property
+    def exactness(self) -> Exactness:
+        """What tells which of its values are exact."""
+        return Exactness(self.layout, self.outputs)
 
     def fresh(self, rows: Sequence[Row], reads: Sequence[Read]) -> tuple[list[Read], list[bool]]:
         """Return what was read without the values of stale rows, and which rows those are."""

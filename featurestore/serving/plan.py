@@ -14,6 +14,7 @@ from featurestore.definitions.service import Computed, FeatureService, Place
 from featurestore.errors import BadEntity, BadFeature, RequestError, has, hint
 from featurestore.serving.computing import Computing, place_key
 from featurestore.serving.context import Context
+from featurestore.serving.judging import Judging
 from featurestore.serving.key_values import canonical
 from featurestore.serving.part import Part
 from featurestore.serving.reads import ColumnWise, Reads, RowWise
@@ -194,7 +195,17 @@ class Plan:
             reads, stale = self._row_wise(rows, self._moments(now_us, clocks))
         if context is not None:
             reads = self._computing.vectors(reads, context)
-        return Vectors(self.shape, reads, rows, stale, clocks)
+        return Vectors(self.shape, reads, rows, stale, clocks, now_us, self)
+
+    def exact(
+        self,
+        entities: int,
+        rows: Sequence[bytes | None],
+        now_us: int,
+        clocks: Mapping[str, int] = NO_CLOCKS,
+    ) -> list[list[bool]]:
+        """Tell of each value of so many entities, of these rows, whether it is exact."""
+        return self._judging.exact(entities, rows, self._moments(now_us, clocks))
 
     def _moments(self, now_us: int, clocks: Mapping[str, int]) -> list[int]:
         """Return what `now` is, view by view."""
@@ -300,6 +311,10 @@ class Plan:
     @cached_property
     def _computing(self) -> Computing:
         return Computing.of(self.places, self._read)
+
+    @cached_property
+    def _judging(self) -> Judging:
+        return Judging.of(self._parts, self.places, self._read)
 
     @cached_property
     def _read(self) -> list[Served]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
@@ -56,6 +56,19 @@ class Shape:
         return _written(list(self.fills) or [None] * len(self.features), self.texts)
 
 
+class Judge(Protocol):
+    """Who made vectors, and can tell which of their values are exact."""
+
+    def exact(
+        self,
+        entities: int,
+        rows: Sequence[bytes | None],
+        now_us: int,
+        clocks: Mapping[str, int],
+    ) -> list[list[bool]]:
+        """Tell of each value of so many entities, of these rows, whether it is exact."""
+
+
 class Vectors(NamedTuple):
     """The vectors of some entities, one each, in the order of the request.
 
@@ -66,13 +79,17 @@ class Vectors(NamedTuple):
         stale: For each view whether the newest event of each entity is too old; empty where no
             view has a maximum age.
         clocks: The moment that views with an event clock were read at, by stream.
+        now_us: The moment that the others were read at.
+        judge: Who made them.
     """
 
     shape: Shape
     reads: Reads
     rows: Sequence[bytes | None]
-    stale: Sequence[Sequence[bool]] = ()
-    clocks: Mapping[str, int] = {}
+    stale: Sequence[Sequence[bool]]
+    clocks: Mapping[str, int]
+    now_us: int
+    judge: Judge
 
     @property
     def raw(self) -> Sequence[list[Value]]:
@@ -111,6 +128,14 @@ class Vectors(NamedTuple):
             [why[view] or _status(value) for value, view in zip(vector, views, strict=True)]
             for vector, why in zip(self.raw, absent, strict=True)
         ]
+
+    @property
+    def exact(self) -> list[list[bool]]:
+        """For each value whether it is exactly that of the events; see `docs/windows.md`.
+
+        Cost: some hundred µs for each view, more than the answer itself; so only if asked for.
+        """
+        return self.judge.exact(len(self.raw), self.rows, self.now_us, self.clocks)
 
     @property
     def _rows(self) -> Iterator[tuple[Sequence[bytes | None], Sequence[bool]]]:

@@ -112,7 +112,7 @@ CASES: dict[str, tuple[bytes, int, list[str]]] = {
     "an unknown include": (
         request("POST", PATH, body(include=["statuses", "status"])),
         422,
-        ["include[1] must be one of statuses, event_times, got 'status'; did you mean 'statuses'?"],
+        ["include[1] must be one of statuses, event_times, exact, got 'status'; did you mean"],
     ),
     "an unknown parameter": (
         request("GET", f"{PATH}?user_id=u1&asof=x"),
