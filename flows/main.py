@@ -46,6 +46,7 @@ class Job:
         events_kept: How many events of a stream sent over HTTP are kept once they are committed.
         state: The folder where the flow remembers which store it committed to; None: nowhere.
         rebuild: Take an empty or exchanged store for the right one, and start over in it.
+        only: The streams that are its own, others being read elsewhere; None: all.
         streams: Those of its streams to read now; None: all, stage by stage.
     """
 
@@ -59,6 +60,7 @@ class Job:
     events_kept: int = EVENTS_KEPT
     state: Path | None = None
     rebuild: bool = False
+    only: Collection[str] | None = None
     streams: Collection[str] | None = None
 
 
@@ -173,16 +175,20 @@ def _sources(job: Job, catalog: Catalog) -> list[Source]:
         return parse_source(catalog.stream(stream), uri, job.redis_url, job.patience_s)
 
     given = [source(stream, uri) for stream, uri in job.sources]
-    if job.until_end and given:
+    if job.until_end and given and job.only is None:
         return given
     named = {stream for stream, _ in job.sources}
-    rest = [stream for stream in catalog.streams if stream not in named]
+    rest = [stream for stream in _own(job, catalog) if stream not in named]
     return given + [source(stream, SENT_OVER_HTTP) for stream in rest]
+
+
+def _own(job: Job, catalog: Catalog) -> list[str]:
+    return [stream for stream in catalog.streams if job.only is None or stream in job.only]
 
 
 def _sent_over_http(job: Job, catalog: Catalog) -> set[str]:
     given = dict(job.sources)
-    return {s for s in catalog.streams if given.get(s, SENT_OVER_HTTP) == SENT_OVER_HTTP}
+    return {s for s in _own(job, catalog) if given.get(s, SENT_OVER_HTTP) == SENT_OVER_HTTP}
 
 
 def _partitions(feeds: Sequence[Feed]) -> dict[str, list[str]]:

@@ -22,6 +22,13 @@ from featurestore.storage.embedded import store_url
     "- for JSON lines on stdin, redis://host:port/stream-key. Without one, a stream is read from "
     "what is sent to it over HTTP.",
 )
+@click.option(
+    "--stream",
+    "streams",
+    multiple=True,
+    metavar="STREAM",
+    help="Read only this stream, others being read by other flows; may be given several times.",
+)
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option("--until-end", is_flag=True, help="Stop when every source is read and committed.")
 @click.option(
@@ -69,6 +76,7 @@ def run(
     definitions: str,
     sources: Sequence[str],
     *,
+    streams: Sequence[str],
     processes: int,
     until_end: bool,
     durability: str,
@@ -94,8 +102,9 @@ def run(
 
     pairs = [_pair(source) for source in sources]
     catalog = load(definitions)
-    for stream, _ in pairs:
+    for stream in (*streams, *(stream for stream, _ in pairs)):
         catalog.stream(stream)
+    _check_sources(pairs, streams)
     with store_url(redis) as url:
         job = Job(
             definitions,
@@ -108,6 +117,7 @@ def run(
             events_kept=events_kept,
             state=state,
             rebuild=rebuild,
+            only=streams or None,
         )
         summary = run_worker(job) if processes == 1 else Processes(job, processes).run()
     for line in summary.lines():
@@ -122,6 +132,17 @@ def _pair(source: str) -> tuple[str, str]:
         msg = f"{source!r} must be STREAM=URI, as in payments=payments.jsonl"
         raise click.BadParameter(msg, param_hint="--source")
     return stream, uri
+
+
+def _check_sources(pairs: Sequence[tuple[str, str]], streams: Sequence[str]) -> None:
+    """Refuse a source for a stream that is not read."""
+    for stream, _ in pairs:
+        if streams and stream not in streams:
+            msg = (
+                f"{stream!r} is not among the streams to read: add --stream {stream}, or leave "
+                f"its source to the flow that reads it"
+            )
+            raise click.BadParameter(msg, param_hint="--source")
 
 
 def _seconds(duration: str) -> float:
