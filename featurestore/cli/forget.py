@@ -50,3 +50,10 @@ def forget(definitions: str, entity: str, keys: Sequence[str], *, redis: str | N
             dead_letters=erased.letters,
         )
     click.echo(f"forgotten: rows {erased.rows}, dead letters {erased.letters}")
+    if erased.untold:
+        click.echo(
+            f"left: dead letters {erased.untold}, of which nobody can tell whom they are about: "
+            "the key is made of fields that cannot be read. Look at them, mend or purge them: "
+            f"featurestore dead-letters list {definitions}",
+            err=True,
+        )

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from hashlib import sha256
 from typing import Any
 
-import orjson
-
 from featurestore.aggregation.entity_keys import encode_key
 from featurestore.definitions.catalog import Catalog
-from featurestore.definitions.contract import Column
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.view import FeatureView
-from featurestore.storage.dead_letters import DeadLetter, DeadLetters
+from featurestore.storage.dead_letters import DeadLetters
 from featurestore.storage.faults import mapped
 from featurestore.storage.keys import NAMESPACE, row_key, view_tag
+from featurestore.storage.letter_owners import LetterOwners
 from featurestore.storage.plain_client import plain_client
 
 _SCANNED = 5000
@@ -31,11 +28,13 @@ class Erased:
             proves that an entity was erased without saying which ones there were.
         rows: How many rows, of all views and all their versions.
         letters: How many dead letters.
+        untold: How many dead letters were left because nobody can tell whom they are about.
     """
 
     digest: str
     rows: int
     letters: int
+    untold: int
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Erasure:
     """Removes entities.
 
     Gone are the rows of the entity in every view on it, of whatever version, and the dead letters
-    that are about it: those whose fields name it, and those that are no JSON but contain its key.
+    that are about it, as far as `LetterOwners` can tell.
     Not touched are the sources, nor what a running flow has read already but not committed; events
     that come later count anew. The ids of its events, kept for duplicates, go with their time.
     """
@@ -69,11 +68,12 @@ class Erasure:
             with mapped(self.url):
                 rows = {*self._known_rows(views, key), *_found_rows(store, views, key)}
                 gone: int = store.unlink(*rows) if rows else 0
-            dead = sum(self._erase_letters(letters, view, keys) for view in _by_stream(views))
+            dead = [self._erase_letters(letters, view, keys) for view in _by_stream(views)]
         finally:
             store.close()
             letters.close()
-        return Erased(sha256(key).hexdigest(), gone, dead)
+        erased, untold = (sum(counts) for counts in zip((0, 0), *dead, strict=True))
+        return Erased(sha256(key).hexdigest(), gone, erased, untold)
 
     def _known_rows(self, views: list[FeatureView], key: bytes) -> Iterator[bytes]:
         for view in views:
@@ -81,15 +81,16 @@ class Erasure:
 
     def _erase_letters(
         self, letters: DeadLetters, view: FeatureView, keys: Sequence[object]
-    ) -> int:
+    ) -> tuple[int, int]:
+        """Remove the dead letters of a stream; return how many, and of how many none can tell."""
         stream, values = view.stream, dict(zip(view.entity.keys, keys, strict=True))
-        columns = [stream.columns[name] for name in view.entity.keys]
-        return sum(
-            letters.purge(
-                stream.name, [x.id for x in page if _is_about(x, columns, values)], "forgotten"
-            )
-            for page in letters.pages(stream.name)
-        )
+        owners, gone, untold = LetterOwners(stream, view.entity.keys), 0, 0
+        for page in letters.pages(stream.name):
+            about = owners.about([letter.raw for letter in page], values)
+            mine = [letter.id for letter, is_mine in zip(page, about, strict=True) if is_mine]
+            gone += letters.purge(stream.name, mine, "forgotten")
+            untold += about.count(None)
+        return gone, untold
 
 
 def _found_rows(store: Any, views: list[FeatureView], key: bytes) -> Iterator[bytes]:
@@ -103,22 +104,3 @@ def _found_rows(store: Any, views: list[FeatureView], key: bytes) -> Iterator[by
 
 def _by_stream(views: list[FeatureView]) -> list[FeatureView]:
     return list({(view.stream.name, *view.entity.keys): view for view in views}.values())
-
-
-def _is_about(letter: DeadLetter, columns: list[Column], values: Mapping[str, object]) -> bool:
-    try:
-        event = orjson.loads(letter.raw)
-    except orjson.JSONDecodeError:
-        return all(_text(values[column.name]).encode() in letter.raw for column in columns)
-    return all(_text(_at(event, column)) == _text(values[column.name]) for column in columns)
-
-
-def _at(event: object, column: Column) -> object:
-    """Return a field of an event, None where it is not there."""
-    path = column.path or (column.name,)
-    return reduce(lambda at, name: at.get(name) if isinstance(at, dict) else None, path, event)
-
-
-def _text(value: object) -> str:
-    """Write a key alike, whether its JSON says 7 or "7"."""
-    return encode_key([value]).decode()
