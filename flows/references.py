@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import redis
+from redis.exceptions import MovedError
 
 from featurestore.contracts.reference_table import ReferenceTable
 from featurestore.definitions.contract import ARROW_TYPES, Kind
 from featurestore.definitions.reference import SCHEMES, Reference
 from featurestore.errors import SourceError, StoreError
 from featurestore.storage.faults import mapped
+from featurestore.storage.topology import beside
 from flows.sources.byte_file import readable
 from flows.sources.source import say
 from flows.sources.uri import redis_place
@@ -144,9 +146,7 @@ def _csv(reference: Reference, path: str) -> pa.Table:
 
 def _hash(reference: Reference, uri: str) -> pa.Table:
     url, key = redis_place(uri)
-    with mapped(url), redis.Redis.from_url(url) as client:
-        found = list(client.hscan_iter(key, count=_PAGE))
-    rows = dict(found)  # a scan may give a field twice
+    rows = _fields(url, key)
     if not rows:
         msg = f"there is no hash {key!r}"
         raise ValueError(msg)
@@ -157,6 +157,20 @@ def _hash(reference: Reference, uri: str) -> pa.Table:
         for name, kind in reference.kinds.items()
     }
     return pa.table({reference.key: pa.array(keys, ARROW_TYPES[reference.key_kind]), **columns})
+
+
+def _fields(url: str, key: str) -> dict[bytes, bytes]:
+    """Return the fields of a hash; in a cluster the node asked says which one has it."""
+    with mapped(url):
+        try:
+            return _scanned(url, key)
+        except MovedError as moved:
+            return _scanned(beside(url, moved.host, moved.port), key)
+
+
+def _scanned(url: str, key: str) -> dict[bytes, bytes]:
+    with redis.Redis.from_url(url) as client:
+        return dict(client.hscan_iter(key, count=_PAGE))  # it may give a field twice
 
 
 def _key(text: str, kind: Kind) -> str | int:

@@ -118,7 +118,7 @@ def cluster_map(url: str, found: Reply) -> Topology:
     owners = [-1] * SLOTS
     ranges: Any = found
     for first, last, (host, port, *_), *_ in ranges:
-        node = _beside(url, (host or b"").decode(), port)
+        node = beside(url, (host or b"").decode(), port)
         if node not in urls:
             urls.append(node)
         owners[first : last + 1] = [urls.index(node)] * (last + 1 - first)
@@ -130,7 +130,7 @@ def is_cluster(found: Reply) -> bool:
     return isinstance(found, bytes) and b"cluster_enabled:1" in found
 
 
-def _beside(url: str, host: str, port: int) -> str:
+def beside(url: str, host: str, port: int) -> str:
     """Return the URL of another node; a node that does not know its own name leaves it empty."""
     parts = urlsplit(url)
     user, at, _ = parts.netloc.rpartition("@")
