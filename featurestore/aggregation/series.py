@@ -36,6 +36,21 @@ class Series:
     kind: Kind
     words: Sequence[bytes] = ()
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Series]") -> "Series":
+        """Return the values of several, end to end; at least one.
+
+        >>> some, others = Series(np.array([1.5]), Kind.FLOAT), Series([None], Kind.FLOAT)
+        >>> Series.joined([some, some, others]).plain()
+        [1.5, 1.5, None]
+        """
+        kind, values = parts[0].kind, [part.values for part in parts]
+        arrays = [each for each in values if isinstance(each, np.ndarray)]
+        if len(arrays) == len(parts) and kind is not Kind.TEXT:  # each has codes of its own
+            joined: Any = np.concatenate(arrays)
+            return cls(joined, kind)
+        return cls([value for part in parts for value in part.plain()], kind)
+
     def plain(self) -> list[Value]:
         """Return the values as Python has them; None where there is none."""
         values = self.values

@@ -14,6 +14,7 @@ from featurestore.definitions.served import Served
 from featurestore.definitions.service import Place
 from featurestore.serving.computing import place_key
 from featurestore.serving.part import Part
+from featurestore.serving.readers import in_parts
 
 Mask = npt.NDArray[np.bool_]
 
@@ -65,7 +66,8 @@ def _of_part(part: Part, rows: Sequence[bytes | None], now_us: int) -> list[Mask
 
     An event found young enough is proof that the row is; that it is too old, if none was missed.
     """
-    exact = part.exactness.of(rows, now_us)
+    parts = [part.exactness.of(some, now_us) for some in in_parts(rows)]
+    exact = [np.concatenate(of) for of in zip(*parts, strict=True)]
     if not part.ages:
         return exact
     *exact, age = exact

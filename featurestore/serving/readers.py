@@ -7,6 +7,7 @@ many ones with arrays. All give the same bits.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
@@ -24,6 +25,10 @@ Columns = tuple[list[Series], list[Series]]  # values, and times of the newest e
 # From so many rows on one pass with arrays is faster than one row at a time in Python; measured.
 MANY_ROWS = 64
 NEVER = 2**63
+
+# So many bytes of rows are read with arrays at once: they take up to ten times as many on the way,
+# and what does not fit into the processor's cache takes up to four times as long; measured.
+AT_ONCE = 2**21
 
 
 class Reader(Protocol):
@@ -81,8 +86,12 @@ class InPython:
         return cast("list[Read]", reads)
 
     def columns(self, rows: Sequence[Row], now_us: int) -> Columns:
-        """Read all rows at once, with arrays."""
-        return self._arrays.read(rows, now_us)
+        """Read all rows with arrays."""
+        read = [self._arrays.read(some, now_us) for some in in_parts(rows)]
+        if len(read) == 1:
+            return read[0]
+        columns, times = zip(*read, strict=True)
+        return _joined(columns), _joined(times)
 
     @cached_property
     def _short(self) -> ShortRows:
@@ -97,6 +106,24 @@ class InPython:
         values = zip(*(column.plain() for column in columns), strict=True)
         newest = zip(*(time.plain() for time in times), strict=True)
         return [(list(v), list(t)) for v, t in zip(values, newest, strict=True)]
+
+
+def in_parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Cut rows into parts of at most `AT_ONCE` bytes beside one row; most often there is one."""
+    ends = list(accumulate(len(row or b"") for row in rows))
+    if not ends or ends[-1] <= AT_ONCE:
+        return [rows]
+    cuts = [
+        place
+        for place, (before, end) in enumerate(pairwise(ends), 1)
+        if before // AT_ONCE < end // AT_ONCE
+    ]
+    return [rows[first:last] for first, last in pairwise([0, *cuts, len(rows)])]
+
+
+def _joined(parts: Sequence[list[Series]]) -> list[Series]:
+    """Join what was read of the rows of several parts, feature by feature."""
+    return [Series.joined(of) for of in zip(*parts, strict=True)]
 
 
 class ByMachine(NamedTuple):
