@@ -120,11 +120,11 @@ def test_a_session_is_exact_where_it_is_shorter_than_its_longest() -> None:
 
 
 ESTIMATES: dict[str, tuple[Any, int, int]] = {
-    "distinct": (distinct("value"), 1000, 1100),
+    "distinct": (distinct("value"), 256, 1100),
     "median": (median("value"), 256, 257),
     "counts": (counts_by("value", capacity=8), 8, 9),
     "chosen": (counts_by(column("value").otherwise_null(column("value") > -1), capacity=8), 8, 9),
-    "part of a ratio": (ratio(distinct("value"), count()), 1000, 1100),
+    "part of a ratio": (ratio(distinct("value"), count()), 256, 1100),
 }
 
 
