@@ -116,7 +116,7 @@ class Client:
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> Vectors:
-        """Return vectors with the status and event time of each value."""
+        """Return vectors, which know the status, event time and exactness of each value."""
         plan = _plan(self._plans, service)
         question = ask(plan, entities, **_moments(as_of), features=features, context=context)
         return question.answer(self._rows.fetch(question.keys, question.clocks))
@@ -197,7 +197,7 @@ class AsyncClient:
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> Vectors:
-        """Return vectors with the status and event time of each value."""
+        """Return vectors, which know the status, event time and exactness of each value."""
         plan = _plan(self._plans, service)
         question = ask(plan, entities, **_moments(as_of), features=features, context=context)
         return question.answer(await self._rows.fetch(question.keys, question.clocks))

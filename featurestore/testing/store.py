@@ -161,7 +161,7 @@ class Store:
         as_of: Moment | None = None,
         context: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> Vectors:
-        """Return the vectors of several entities, with the status and event time of each value.
+        """Return the vectors of several entities, as `Client.vectors`: with statuses and all.
 
         The context is one for all of them, or one for each.
         """
