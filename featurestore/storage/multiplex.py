@@ -43,6 +43,7 @@ class Multiplex(asyncio.Protocol):
         self.url, self._deadline = url, deadline
         self._pool = redis.asyncio.ConnectionPool.from_url(url)
         self._transport: asyncio.Transport | None = None
+        self._greeted = False  # until then nobody is who the URL says, nor in its database
         self._asked: deque[_Asked] = deque()
         self._unsent: list[bytes] = []
         self._cause: object = "not connected yet"
@@ -52,7 +53,7 @@ class Multiplex(asyncio.Protocol):
     @property
     def connected(self) -> bool:
         """Whether there is a connection now."""
-        return self._transport is not None
+        return self._greeted
 
     async def start(self) -> None:
         """Open the connection; a failure is not raised but tried again in the background."""
@@ -65,9 +66,12 @@ class Multiplex(asyncio.Protocol):
 
         An error reply among them is the outcome as `StoreRefused`. `done` must not raise.
         """
-        if self._transport is None:
+        if not self._greeted:
             done(StoreUnreachable(self.url, self._cause))
             return
+        self._put(commands, replies, done)
+
+    def _put(self, commands: bytes, replies: int, done: Done) -> None:
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(commands)
@@ -82,8 +86,13 @@ class Multiplex(asyncio.Protocol):
             StoreUnreachable: There is no connection, or it broke.
             StoreRefused: One of them is an error.
         """
+        return await self._answered(self.ask, commands, replies)
+
+    async def _answered(
+        self, ask: Callable[[bytes, int, Done], None], commands: bytes, replies: int
+    ) -> list[Reply]:
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self.ask(commands, replies, lambda out: None if future.done() else future.set_result(out))
+        ask(commands, replies, lambda out: None if future.done() else future.set_result(out))
         outcome = await future
         if isinstance(outcome, StoreError):
             raise outcome
@@ -125,6 +134,7 @@ class Multiplex(asyncio.Protocol):
 
     def _lose(self, cause: object) -> None:
         transport, self._transport, self._cause = self._transport, None, cause
+        self._greeted = False
         asked, self._asked, self._unsent = self._asked, deque(), []
         if transport is not None:
             transport.abort()
@@ -158,11 +168,11 @@ class Multiplex(asyncio.Protocol):
             async with asyncio.timeout(_CONNECT_SECONDS):
                 self._transport = await self._connect()
                 if greeting := self._greeting():
-                    await self.call(b"".join(greeting), len(greeting))
+                    await self._answered(self._put, b"".join(greeting), len(greeting))
+                self._greeted = self._transport is not None  # it may be gone already
         except (StoreError, OSError, TimeoutError) as error:
             self._lose(error or "no connection within 2 s")
-            return False
-        return True
+        return self._greeted
 
     async def _connect(self) -> asyncio.Transport:
         connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,45 @@ def test_password_user_and_database_of_the_url_are_used(own: Server) -> None:
             await rows.fetch([b"k"])
 
     with_rows(url.replace(":pw@", ":no@"), wrong)
+
+
+def test_nothing_is_sent_before_the_store_has_taken_the_password() -> None:
+    """Else who comes in between is whoever the store takes for nobody, in another database."""
+
+    async def run() -> tuple[bytes, Any, Any]:
+        got, asked, let, gone = bytearray(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while data := await reader.read(1000):
+                    got.extend(data)
+                    asked.set()
+                    await let.wait()
+                    writer.write(b"+OK\r\n" if b"AUTH" in data else b"$1\r\nv\r\n")
+            writer.close()
+            gone.set()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        one = Multiplex(f"redis://bob:pw@127.0.0.1:{port}")
+        starting = asyncio.create_task(one.start())
+        await asked.wait()
+        early: list[Any] = []
+        one.ask(pack(b"GET", b"k"), 1, early.append)
+        await asyncio.sleep(0)
+        before = bytes(got)
+        let.set()
+        await starting
+        late = await one.call(pack(b"GET", b"k"), 1)
+        await one.stop()
+        await gone.wait()
+        server.close()
+        return before, early, late
+
+    before, early, late = asyncio.run(run())
+    assert before == pack(b"AUTH", b"bob", b"pw")
+    assert [type(outcome) for outcome in early] == [StoreUnreachable]
+    assert late == [b"v"]
 
 
 def test_a_unix_socket_is_a_store_too(tmp_path: Path) -> None:
