@@ -22,9 +22,9 @@ HEADER_BYTES = 8
 WORD_BYTES = 8
 MOST_PACKED = 255  # words of a record
 LEVELS = 8
-# A row of level k is due at this share of the longest that one without a heap can be: finely where
-# packed rows are. One with a heap at its first threshold times this: rows with large sketches or
-# lists in their tiles grow to thousands of times what a row of events may have.
+# A row of level k is due at this share of the longest that it can be if it is packed: finely where
+# most are. Others at their first threshold times this: rows with large sketches or lists in their
+# tiles grow to thousands of times what a row of events may have.
 _SHARES = np.array([0, 0.21, 0.27, 0.34, 0.42, 0.53, 0.75, 1.5])
 _TIMES = np.array([1, 2, 3, 5, 10, 40, 250, 2048])
 AT = "@at"  # when an event happened; no column of a contract has this name
@@ -160,9 +160,9 @@ class Layout:
         """Tell from the rows' lengths alone which are due for compaction.
 
         Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
-        its level, and so at which length it is due again: at least 1.4 times what it was, twice
-        with a heap. So each byte is compacted two or three times, whatever a row's traffic, and
-        no one remembers rows.
+        its level, and so at which length it is due again: at least twice what it was, 1.4 times
+        if it is packed. So each byte is compacted two to four times, whatever a row's traffic,
+        and no one remembers rows.
         """
         due: npt.NDArray[np.bool_] = lengths >= self._dues[lengths % LEVELS]
         return due
@@ -178,12 +178,12 @@ class Layout:
 
     @property
     def _growth(self) -> float:
-        return 2.0 if self.has_heap else 1.4
+        return 1.4 if self.is_packed else 2.0
 
     @cached_property
     def _dues(self) -> Ints:
         """At which length a row of each level is due."""
-        if self.has_heap:
+        if not self.is_packed:
             return self.budget_bytes * _TIMES
         words = max(self.point_words, words_of(self.tile_fields))
         longest = self.most_records * words * WORD_BYTES
