@@ -78,7 +78,7 @@ test: install
 
 # Kills, cut connections and the soak print their figures. Atheris has no wheels for some machines;
 # it is no part of the lock.
-FUZZED := documents lines body table row
+FUZZED := documents lines body table row packed
 FAULTS := 'pytest tests/faults --long -s --soak-minutes $(or $(MINUTES),30)' \
 	$(foreach t,$(FUZZED),'python -m tests.faults.fuzz $(t) $(or $(FUZZ),60)')
 

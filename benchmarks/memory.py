@@ -1,9 +1,15 @@
-"""Bytes per entity in Redis, against a hash per entity and window in two layouts."""
+"""Bytes per entity in Redis, against a hash per entity and window in two layouts.
+
+Entities have up to a tenth more or fewer events than the figure says, evenly. A row of ours grows
+until it is compacted; of entities of thousands of events it is measured after each of some steps
+that together are longer than that takes, and the mean is the figure.
+"""
 
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +34,7 @@ _NOTES = {
     PACKED: "one writer alone, who reads before it writes",
 }
 _LINES = {ROWS: "rows", STATISTICS: "hash, a field per statistic", PACKED: "hash, packed"}
+_STEPS, _STEP = 8, 50  # of so many events per entity
 _DAY_US = 24 * 3_600_000_000
 
 Figure = tuple[Sample, str]
@@ -53,7 +60,7 @@ def rows(scale: Scale) -> Iterator[Row]:
                 [theirs],
                 "≤ 0.5",
                 f"{_NOTES[name]} ({encodings}); keys and the server's own overhead included; "
-                "all three windows",
+                f"all three windows; {_said(each)}",
                 "events per entity",
                 points if (each, name) == (counts[-1], PACKED) else {},
             )
@@ -62,33 +69,57 @@ def rows(scale: Scale) -> Iterator[Row]:
 def _measured(scale: Scale, each: int) -> Mapping[str, Figure]:
     """Write the same events in each layout, into a server each."""
     entities = max(20, min(scale.entities // 5, scale.events // each))
-    drawn = np.random.default_rng(9).permutation(np.repeat(np.arange(entities), each))
+    counts = np.linspace(0.9 * each, 1.1 * each, entities).round().astype(np.int64)
+    drawn = np.random.default_rng(9).permutation(np.repeat(np.arange(entities), counts))
     table = data.of_users(drawn, _DAY_US)
-    layouts: dict[str, Callable[[Store], None]] = {
-        ROWS: lambda server: _ours(server, table),
-        STATISTICS: lambda server: hash_per_statistic.write(server.url, table),
-        PACKED: lambda server: hash_per_tile.write(server.client, table),
+    steps = _STEPS if _grows(each) else 0
+    layouts: dict[str, Callable[[Store], Iterator[None]]] = {
+        ROWS: lambda server: _ours(server, table, steps, entities * _STEP),
+        STATISTICS: lambda server: _once(lambda: hash_per_statistic.write(server.url, table)),
+        PACKED: lambda server: _once(lambda: hash_per_tile.write(server.client, table)),
     }
     return {name: _figure(entities, write) for name, write in layouts.items()}
 
 
-def _ours(server: Store, table: pa.Table) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        place, flow = as_parquet(table, Path(folder), 1), Flow(server)
-        place.run(flow)
-        flow.check(place.count)
+def _grows(each: int) -> bool:
+    """Whether a row of so many events is compacted again and again."""
+    return each > 2 * _STEPS * _STEP
 
 
-def _figure(entities: int, write: Callable[[Store], None]) -> Figure:
+def _said(each: int) -> str:
+    if not _grows(each):
+        return f"of {0.9 * each:.0f} to {1.1 * each:.0f} events"
+    return (
+        f"of {0.9 * each:,.0f} to {1.1 * each:,.0f} events, ours the mean of {_STEPS + 1} moments, "
+        f"{_STEP} events apart"
+    )
+
+
+def _ours(server: Store, table: pa.Table, steps: int, step: int) -> Iterator[None]:
+    """Write the events, the newest of them step by step."""
+    flow, start = Flow(server), 0
+    for end in range(len(table) - steps * step, len(table) + 1, step):
+        with tempfile.TemporaryDirectory() as folder:
+            as_parquet(table.slice(start, end - start), Path(folder), 1).run(flow)
+        flow.check(end)
+        yield
+        start = end
+
+
+def _once(write: Callable[[], None]) -> Iterator[None]:
+    write()
+    yield
+
+
+def _figure(entities: int, write: Callable[[Store], Iterator[None]]) -> Figure:
     """Return the memory that an entity's keys take: what is free once they are gone.
 
     What is there once per store is left out, and so is what the server keeps once per command that
     it was ever sent (its histograms of latency: half a megabyte for ours).
     """
     with store() as server:
-        write(server)
+        before = mean(server.memory() for _ in write(server))
         encodings, fixed = _encodings(server), server.memory_of(b"{*}!*")
-        before = server.memory()
         server.client.execute_command("FLUSHALL", "SYNC")
         return Sample((before - server.memory() - fixed) / entities), encodings
 

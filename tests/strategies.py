@@ -102,6 +102,13 @@ def basic() -> dict[str, Measure]:
     return features | {"big_spend": total("amount", where=column("quantity") > 0)}
 
 
+def numbers() -> dict[str, Measure]:
+    """What needs no heap: rows of bare events, packed once they are compacted."""
+    some = (count, total, mean, std, minimum, maximum, first, last)
+    features = {f"{kind.__name__}_{name}": kind(name) for name in NUMBERS for kind in some}
+    return features | {f"{kind.__name__}_back": kind("back_at") for kind in (minimum, last)}
+
+
 def numeric() -> dict[str, Measure]:
     features = {
         "rate": rate(per="1m"),
@@ -177,6 +184,7 @@ KINDS_OF_FEATURES = {
     "by_events": basic,
     "plain": dict,
     "basic": basic,
+    "numbers": numbers,
     "numeric": numeric,
     "listed": listed,
     "vectors": vectors,
@@ -236,6 +244,7 @@ CHOICES = {
     "by_events": BY_EVENTS,
     "plain": [*WINDOWS, *LIFETIMES],
     "basic": [*WINDOWS, *LIFETIMES],
+    "numbers": [*WINDOWS, *LIFETIMES],
     "numeric": WINDOWS,
     "listed": [*WINDOWS, *LIFETIMES],
     "vectors": [*WINDOWS, *LIFETIMES],

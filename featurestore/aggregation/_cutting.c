@@ -2,7 +2,7 @@
 
    The rules are those of `windows`, `accumulators` and `kernels`, in the same order of additions:
    the bits of a value do not depend on who reads it. tests/serving/test_cutting.py holds them
-   together. Numbers only; frames are described in `frames.py`. No state but scratch memory, used
+   together. Numbers only; frames are described in `frames.py` and `packing.py`. No state but scratch memory, used
    while the interpreter's lock is held.
 
    Compile without contraction of a * b + c (-ffp-contract=off): it would change bits. */
@@ -13,8 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define POINTS 0x11
-#define TILES 0x12
+#define EVENT 0x03
+#define POINTS 0x21
+#define TILES 0x22
+#define COMPACTED 0x24
+#define PACKED 0x25
+#define KIND_BITS 5
 #define MISSING INT64_MIN
 
 enum span { SLIDING, TUMBLING, COMPLETE };
@@ -35,14 +39,16 @@ typedef struct { int64_t last; const char *at; int is_tile; } record;
 typedef struct {
     PyObject_HEAD
     Py_ssize_t point, tile; /* bytes of an event and of a tile */
-    int has_heap;
-    Py_ssize_t windows, columns, outputs, room;
+    int is_bare, has_heap;  /* events stand alone; records of frames may have values in a heap */
+    Py_ssize_t windows, columns, outputs, room, unpacked_room;
+    int has_tiles; /* the row being read */
     window *window;
     column *column;
     output *output;
     word *merged;   /* a row of columns for each window */
     int64_t *bound; /* for each window: its first record, the one behind its last */
     record *record, *spare;
+    char *unpacked; /* the frames that were packed */
 } Cutter;
 
 static inline word word_at(const char *at, int64_t place) {
@@ -90,16 +96,31 @@ static void sort(Cutter *self, Py_ssize_t n) {
     }
 }
 
+static int64_t time_of(const char *event) { return word_at(event, 0).i >> KIND_BITS; }
+
 /* Append the records of one kind; -1 where the bytes are no frames. */
 static Py_ssize_t records_of(Cutter *self, const char *row, Py_ssize_t size, int kind, Py_ssize_t n) {
     for (Py_ssize_t at = 0; at < size;) {
+        if (self->is_bare && (row[at] & 0x1F) == EVENT) {
+            Py_ssize_t end = at;
+            while (end < size && (row[end] & 0x1F) == EVENT) end += self->point;
+            if (end > size) return -1;
+            if (kind == POINTS) {
+                if (!grow(self, n + (end - at) / self->point)) return -1;
+                for (const char *each = row + at; each < row + end; each += self->point)
+                    self->record[n++] = (record){time_of(each), each, 0};
+            }
+            at = end;
+            continue;
+        }
         if (size - at < 8) return -1;
         uint64_t header = (uint64_t)word_at(row + at, 0).i;
         int is = header & 0xFF;
         Py_ssize_t pad = header >> 8 & 0xFF, count = header >> 16 & 0xFFFF, length = header >> 32;
         Py_ssize_t each = is == TILES ? self->tile : self->point, body = length - pad;
-        if ((is != POINTS && is != TILES) || !count || length > size - at - 8) return -1;
+        if ((is != TILES && (is != POINTS || self->is_bare)) || !count || length > size - at - 8) return -1;
         if (body < count * each || (body > count * each && !self->has_heap)) return -1;
+        self->has_tiles |= is == TILES;
         if (is == kind) {
             if (!grow(self, n + count)) return -1;
             const char *each_at = row + at + 8;
@@ -111,9 +132,110 @@ static Py_ssize_t records_of(Cutter *self, const char *row, Py_ssize_t size, int
     return n;
 }
 
+/* ---- packed frames -------------------------------------------------------------------------- */
+
+static int make_room(Cutter *self, Py_ssize_t bytes) {
+    if (bytes <= self->unpacked_room) return 1;
+    char *more = PyMem_Realloc(self->unpacked, 2 * bytes);
+    if (!more) return PyErr_NoMemory(), 0;
+    self->unpacked = more;
+    self->unpacked_room = 2 * bytes;
+    return 1;
+}
+
+/* A little-endian number of so many bytes; those behind it, up to `end`, may be read. */
+static inline uint64_t number_at(const char *at, const char *end, int size) {
+    uint64_t number = 0;
+    if (end - at < 8) {
+        memcpy(&number, at, size);
+        return number;
+    }
+    memcpy(&number, at, 8);
+    return size < 8 ? number & ((1ULL << 8 * size) - 1) : number;
+}
+
+/* Unpack one column: so many records that are `step` bytes apart, into words `width` apart. */
+static void unpack_column(const char *from, const char *end, Py_ssize_t count, Py_ssize_t step, int size,
+                          int64_t least, double scale, char *to, Py_ssize_t width) {
+    for (Py_ssize_t i = 0; i < count; i++, from += step, to += 8 * width) {
+        word w = {.i = (int64_t)((uint64_t)least + number_at(from, end, size))};
+        if (scale) w.d = (double)w.i / scale;
+        memcpy(to, &w, 8);
+    }
+}
+
+/* Unpack a section of a packed frame as frames behind the `*done` bytes unpacked before; return
+   how long it is, -1 where it is none. */
+static Py_ssize_t unpack_section(Cutter *self, const char *body, Py_ssize_t size, Py_ssize_t *done) {
+    static const double scales[] = {0, 1, 1e2, 1e4, 1e6};
+    if (size < 4) return -1;
+    int kind = (unsigned char)body[0], width = (unsigned char)body[1];
+    uint16_t count;
+    memcpy(&count, body + 2, 2);
+    const char *shape = body + 4, *least = shape + width, *from = least + 8 * width;
+    if ((kind != TILES && kind != EVENT) || !width || !count || size < 4 + 9 * width) return -1;
+    Py_ssize_t step = 0, length = 8 * (Py_ssize_t)count * width;
+    for (int i = 0; i < width; i++) {
+        if ((shape[i] & 15) > 8 || (shape[i] >> 4 & 15) > 4) return -1;
+        step += shape[i] & 15;
+    }
+    if (size - 4 - 9 * width < count * step) return -1;
+    if (!make_room(self, *done + 8 + length)) return -1;
+    char *to = self->unpacked + *done;
+    if (kind == TILES) {
+        uint64_t header = TILES | (uint64_t)count << 16 | (uint64_t)length << 32;
+        memcpy(to, &header, 8);
+        to += 8;
+    }
+    *done = to + length - self->unpacked;
+    for (int i = 0; i < width; i++) {
+        int bytes = shape[i] & 15;
+        unpack_column(from, body + size, count, step, bytes, word_at(least, i).i, scales[shape[i] >> 4 & 15],
+                      to + 8 * i, width);
+        from += bytes;
+    }
+    for (Py_ssize_t i = 0; kind == EVENT && i < count; i++, to += 8 * width) {
+        uint64_t first = (uint64_t)word_at(to, 0).i << KIND_BITS | EVENT;
+        memcpy(to, &first, 8);
+    }
+    return 4 + 9 * width + count * step;
+}
+
+/* Find the frames that a compacted row starts with, and where the others begin; 0 where it is none. */
+static int unpack(Cutter *self, const char *row, Py_ssize_t size, const char **old, Py_ssize_t *old_size,
+                  Py_ssize_t *others) {
+    *others = *old_size = 0;
+    int kind = size ? (unsigned char)row[0] : 0;
+    if (kind != COMPACTED && kind != PACKED) return 1;
+    if (size < 8) return 0;
+    uint64_t header = (uint64_t)word_at(row, 0).i;
+    Py_ssize_t pad = header >> 8 & 0xFF, length = header >> 32;
+    if (header >> 16 & 0xFFFF || pad > length || length > size - 8) return 0;
+    *others = 8 + length;
+    *old = row + 8;
+    *old_size = length - pad;
+    if (kind == COMPACTED) return 1;
+    Py_ssize_t done = 0;
+    for (Py_ssize_t at = 0; at < length - pad;) {
+        Py_ssize_t section = unpack_section(self, row + 8 + at, length - pad - at, &done);
+        if (section < 0) return 0;
+        at += section;
+    }
+    *old = self->unpacked;
+    *old_size = done;
+    return 1;
+}
+
+/* Find the records of a row in order of time, events before tiles where they tie. */
 static Py_ssize_t load(Cutter *self, const char *row, Py_ssize_t size) {
-    Py_ssize_t n = records_of(self, row, size, POINTS, 0);
-    if (n >= 0) n = records_of(self, row, size, TILES, n); /* events before tiles where they tie */
+    const char *old = row;
+    Py_ssize_t n = 0, old_size, others;
+    if (!unpack(self, row, size, &old, &old_size, &others)) return -1;
+    self->has_tiles = 0;
+    for (int kind = POINTS; n >= 0 && (kind == POINTS || (kind == TILES && self->has_tiles)); kind++) {
+        n = records_of(self, old, old_size, kind, n);
+        if (n >= 0) n = records_of(self, row + others, size - others, kind, n);
+    }
     for (Py_ssize_t i = 1; i < n; i++)
         if (self->record[i].last < self->record[i - 1].last) {
             sort(self, n);
@@ -218,7 +340,7 @@ static word extreme(const record *r, const record *end, const column *c, int lar
         word w = word_at(r->at, r->is_tile ? c->tile : c->point);
         int is_better = !is_missing(w, c->floats);
         if (edge) {
-            int64_t at = word_at(r->at, r->is_tile ? c->also : 0).i;
+            int64_t at = r->is_tile ? word_at(r->at, c->also).i : r->last;
             if (!is_better || at == MISSING) continue;
             if (instant != MISSING && at != instant && (largest ? at < instant : at > instant)) continue;
             if (at != instant) best = nothing(c->floats);
@@ -340,14 +462,15 @@ static int fits(const Cutter *self) {
 
 static PyObject *cutter_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
     Py_ssize_t point, tile;
-    int has_heap;
+    int is_bare, has_heap;
     PyObject *windows, *columns, *outputs;
-    if (!PyArg_ParseTuple(args, "nnpSSS", &point, &tile, &has_heap, &windows, &columns, &outputs))
+    if (!PyArg_ParseTuple(args, "nnppSSS", &point, &tile, &is_bare, &has_heap, &windows, &columns, &outputs))
         return NULL;
     Cutter *self = (Cutter *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->point = 8 * point;
     self->tile = 8 * tile;
+    self->is_bare = is_bare;
     self->has_heap = has_heap;
     if (!table(windows, sizeof(window), (void **)&self->window, &self->windows) ||
         !table(columns, sizeof(column), (void **)&self->column, &self->columns) ||
@@ -363,7 +486,7 @@ static PyObject *cutter_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNU
 
 static void cutter_free(Cutter *self) {
     void *owned[] = {self->window, self->column, self->output, self->merged,
-                     self->bound,  self->record, self->spare};
+                     self->bound,  self->record, self->spare,  self->unpacked};
     for (size_t i = 0; i < sizeof(owned) / sizeof(*owned); i++) PyMem_Free(owned[i]);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }

@@ -13,10 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.aggregation.frames import POINTS, TILES, decode, encode_rows, padded
+from featurestore.aggregation.accumulators import StateField
+from featurestore.aggregation.arrays import Ints
+from featurestore.aggregation.frames import decode, encode_rows, words_in
 from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.headers import EVENT, POINTS, TILES
 from featurestore.aggregation.layout import AT, Layout
-from featurestore.aggregation.records import Records, joined, lifted, merged
+from featurestore.aggregation.packing import compacted, sections
+from featurestore.aggregation.records import Records, in_order, joined, lifted, merged
 from featurestore.aggregation.tiling import ages_of, newest, tiles_of
 
 Mask = npt.NDArray[np.bool_]
@@ -30,9 +34,10 @@ def compact(layout: Layout, rows: Sequence[bytes]) -> list[bytes]:
     Cost: one vectorised pass over all rows, 1-2 µs per record.
     """
     points, tiles = decode(layout, rows)
-    points = points.take(np.lexsort((points.column(AT), points.rows)))
+    at = points.column(AT).view(np.int64)
+    points = points.take(in_order(points.rows, at, at))
     records = joined(lifted(layout, points), tiles)
-    order = np.lexsort((records.column("first"), records.column("last"), records.rows))
+    order = _order(records)
     sorted_records = records.take(order)
     if not len(sorted_records):
         return [b""] * len(rows)
@@ -43,6 +48,11 @@ def compact(layout: Layout, rows: Sequence[bytes]) -> list[bytes]:
     parts = sorted_records.take(np.flatnonzero(tile))
     new_tiles = merged(layout, parts, Groups.of(groups.ids[tile])) if len(parts) else parts
     return _encoded(layout, len(rows), kept_points, joined(kept_tiles, new_tiles))
+
+
+def _order(records: Records) -> Ints:
+    last, first = (records.column(name).view(np.int64) for name in ("last", "first"))
+    return in_order(records.rows, last, first)
 
 
 def _sort_out(layout: Layout, records: Records) -> tuple[Mask, Mask, Groups]:
@@ -66,15 +76,24 @@ def _after_a_loss(rows: Groups, kept: Mask) -> Mask:
 
 
 def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> list[bytes]:
-    rows = [b""] * count
-    tiles = tiles.take(np.lexsort((tiles.column("first"), tiles.column("last"), tiles.rows)))
-    for fields, kind, records in (
-        (layout.tile_fields, TILES, tiles),
-        (layout.point_fields, POINTS, points),
-    ):
-        if len(records):
-            present = records.rows[Groups.of(records.rows).starts].tolist()
-            frames = encode_rows(fields, kind, records).to_pylist()
-            for row, frame in zip(present, frames, strict=True):
-                rows[row] += frame
-    return [padded(row, layout.level(len(row))) for row in rows]
+    tiles = tiles.take(_order(tiles))
+    of_tiles = _parts(layout, layout.tile_fields, TILES, tiles)
+    of_points = _parts(layout, layout.point_fields, POINTS, points)
+    return [
+        compacted(layout, of_tiles.get(row, b"") + of_points.get(row, b"")) for row in range(count)
+    ]
+
+
+def _parts(
+    layout: Layout, fields: Sequence[StateField], kind: int, records: Records
+) -> dict[int, bytes]:
+    """Return what holds the records of each row that has some: frames, or a section."""
+    if not len(records):
+        return {}
+    rows = Groups.of(records.rows)
+    present = records.rows[rows.starts].tolist()
+    if not layout.is_packed:
+        frames = encode_rows(fields, kind, records).to_pylist()
+        return dict(zip(present, frames, strict=True))
+    made = sections(EVENT if kind == POINTS else kind, words_in(fields, records), rows)
+    return dict(zip(present, made, strict=True))

@@ -129,6 +129,7 @@ class Cutting:
         cutter = _compiled.Cutter(
             words_of(layout.point_fields),
             words_of(layout.tile_fields),
+            layout.bare_bytes > 0,
             layout.has_heap,
             _table([_SPANS.get(w.kind, _Span.SLIDING), w.width_us, w.offset_us] for w in windows),
             _table(columns),

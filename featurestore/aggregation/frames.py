@@ -1,17 +1,19 @@
 r"""Frames: events and tiles as bytes. The one place that knows the format.
 
-A row is a sequence of frames in any order. A frame, little-endian, format version 1::
+A row is a sequence of frames in any order, little-endian; format version 2. An event of numbers is
+a frame by itself, a bare one: the words of its record, the first of which is ``time << 5 | 3``. 59
+bits hold any instant of the years 1 to 9999. Other frames are::
 
     ┌──────────────── header, 8 bytes ────────────────┐
     │ kind │ pad │  n  │      length                  │  n records            heap     pad
     │  u8  │ u8  │ u16 │       u32                    │  n x w words of 8 B │ bytes  │ zeros
     └──────────────────────────────────────────────────┘
 
-``kind``    0x11 points, 0x12 tiles; the high half is the format version.
+``kind``    0x21 points, 0x22 tiles; 0x24 compacted, 0x25 compacted and packed: such a frame holds
+            others (`packing`), has no ``n``, and stands at the start of its row only.
 ``length``  bytes after the header: records, heap and pad.
-``pad``     how many bytes at the end mean nothing: they fill the heap up to whole words, and in
-            the last frame of a compacted row they make the row's length tell its level
-            (`Layout.is_due`).
+``pad``     how many bytes at the end mean nothing: they fill the heap up to whole words, and make
+            a compacted row's length tell its level (`Layout.is_due`).
 
 A record is one 64-bit word per field of `Layout.point_fields` or `Layout.tile_fields`, of a vector
 one per component: an int64, a float64, or the number of bytes its value has in the heap (-1: a
@@ -26,7 +28,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from struct import Struct
 from typing import Any, cast
 
 import numpy as np
@@ -46,13 +47,19 @@ from featurestore.aggregation.arrays import (
 )
 from featurestore.aggregation.gathering import FEW, WIDE, gather
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import HEADER_BYTES, LEVELS, WORD_BYTES, Layout, words_of
+from featurestore.aggregation.headers import (
+    EVENT,
+    KIND_BITS,
+    POINTS,
+    TILES,
+    damaged,
+    frames_of,
+)
+from featurestore.aggregation.layout import AT, HEADER_BYTES, WORD_BYTES, Layout, words_of
+from featurestore.aggregation.packing import unpacked
 from featurestore.aggregation.records import Records
 
-POINTS = 0x11
-TILES = 0x12
 LARGEST_FRAME = 65_535  # records
-_HEADER = Struct("<BBHI")
 _SIZES = ".sizes"  # ends the name of the field with the sizes of the texts in the next one
 _NUMBERS = {Wire.RAGGED: np.uint64, Wire.INTS: np.int64, Wire.FLOATS: np.float64}
 _NOTHING = pa.scalar(b"", pa.large_binary())
@@ -71,12 +78,10 @@ def encode(fields: Sequence[StateField], kind: int, records: Records, groups: Gr
         return []
     columns = [_Column.of(field, records) for field in fields]
     heaps = [column for column in columns if column.heap is not None]
-    matrix = np.empty((len(records), words_of(fields)), dtype=np.int64)
-    for words, column in zip(_columns(fields, matrix), columns, strict=True):
-        words[:] = column.words
+    matrix = _matrix(fields, columns)
     if heaps:
         return _frames_with_heap(kind, matrix, heaps, groups)
-    return _fixed_frames(kind, matrix, groups)
+    return _bare_events(matrix, groups) if kind == POINTS else _fixed_frames(kind, matrix, groups)
 
 
 def encode_rows(fields: Sequence[StateField], kind: int, records: Records) -> BytesArray:
@@ -93,6 +98,11 @@ def encode_rows(fields: Sequence[StateField], kind: int, records: Records) -> By
     return bytes_array(places[np.append(rows.starts, len(groups))], data)
 
 
+def words_in(fields: Sequence[StateField], records: Records) -> Ints:
+    """Return the words of records, a row each; their values that take a heap are left out."""
+    return _matrix(fields, [_Column.of(field, records) for field in fields])
+
+
 def decode(layout: Layout, rows: Sequence[bytes | None]) -> tuple[Records, Records]:
     """Read rows as (points, tiles), sharing their words; a row that is None has no records.
 
@@ -100,32 +110,30 @@ def decode(layout: Layout, rows: Sequence[bytes | None]) -> tuple[Records, Recor
         ValueError: The bytes are no frames of this version of the view: their kinds, counts and
             lengths do not add up. Numbers that are wrong in themselves are not found out.
     """
+    plain = [unpacked(row) if row else b"" for row in rows]
     if len(rows) > FEW and not layout.has_heap and layout.point_words <= WIDE:
-        fields = {POINTS: layout.point_fields, TILES: layout.tile_fields}
-        gathered = gather(rows, {kind: words_of(of) for kind, of in fields.items()})
+        fields = {EVENT: layout.point_fields, TILES: layout.tile_fields}
+        gathered = gather(plain, {kind: words_of(of) for kind, of in fields.items()})
         if gathered is not None:
-            return _fixed(fields[POINTS], *gathered[POINTS]), _fixed(
-                fields[TILES], *gathered[TILES]
-            )
+            events, spans = (_fixed(of, *gathered[kind]) for kind, of in fields.items())
+            return _with_times(events), spans
     points = _Gathered(layout.point_fields)
     tiles = _Gathered(layout.tile_fields)
-    for number, row in enumerate(rows):
-        if row:
-            for at, kind, count, body in _frames(row):
-                (points if kind == POINTS else tiles).add(number, at, count, body)
+    for number, row in enumerate(plain):
+        for at, kind, count, body in frames_of(row, layout.bare_bytes):
+            (tiles if kind == TILES else points).add(number, at, count, body)
     texts = [*points.texts(), *tiles.texts()]
     codes, words = codes_of(texts) if texts else ([], [])
     shared = iter(codes)
-    return points.records(shared, tuple(words)), tiles.records(shared, tuple(words))
+    found = points.records(shared, tuple(words))
+    events = _with_times(found) if layout.bare_bytes else found
+    return events, tiles.records(shared, tuple(words))
 
 
-def padded(row: bytes, level: int) -> bytes:
-    """Lengthen the last frame of a row of whole words so that the row's length tells its level."""
-    if not level:
-        return row
-    *_, (start, kind, pad, count, length) = _headers(row)
-    header = _HEADER.pack(kind, pad + level, count, length + level)
-    return row[:start] + header + row[start + HEADER_BYTES :] + bytes(level)
+def _with_times(events: Records) -> Records:
+    """Take the times of bare events out of their first words."""
+    events.state[AT] = events.column(AT).view(np.int64) >> KIND_BITS
+    return events
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +190,19 @@ class _Column:
         return bytes_array(sizes[np.append(groups.starts, len(self.words))], self.heap)
 
 
+def _matrix(fields: Sequence[StateField], columns: Sequence[_Column]) -> Ints:
+    matrix = np.empty((len(columns[0].words), words_of(fields)), dtype=np.int64)
+    for words, column in zip(_columns(fields, matrix), columns, strict=True):
+        words[:] = column.words
+    return matrix
+
+
+def _bare_events(matrix: Ints, groups: Groups) -> BytesArray:
+    matrix[:, 0] = matrix[:, 0] << KIND_BITS | EVENT
+    row_bytes = matrix.shape[1] * WORD_BYTES
+    return bytes_array(np.append(groups.starts, len(matrix)) * row_bytes, matrix)
+
+
 def _fixed_frames(kind: int, matrix: Ints, groups: Groups) -> BytesArray:
     sizes, width = groups.sizes, matrix.shape[1]
     starts = groups.starts * width + np.arange(len(groups))
@@ -212,29 +233,6 @@ def _header_words(kind: int, counts: Ints, lengths: Ints, pads: Ints | int = 0) 
     return kind | pads << 8 | counts << 16 | lengths << 32
 
 
-def _headers(row: bytes) -> Iterator[tuple[int, int, int, int, int]]:
-    at = 0
-    while at < len(row):
-        if at + HEADER_BYTES > len(row):
-            raise ValueError(_damaged(at, f"{len(row) - at} bytes"))
-        kind, pad, count, length = _HEADER.unpack_from(row, at)
-        yield at, kind, pad, count, length
-        at += HEADER_BYTES + length
-
-
-def _frames(row: bytes) -> Iterator[tuple[int, int, int, memoryview]]:
-    view, size = memoryview(row), len(row)
-    for at, kind, pad, count, length in _headers(row):
-        end = at + HEADER_BYTES + length
-        if kind not in (POINTS, TILES) or not count or pad > length or end > size:
-            raise ValueError(_damaged(at, f"kind {kind:#x}, {count} records, {length} bytes"))
-        yield at, kind, count, view[at + HEADER_BYTES : end - pad]
-
-
-def _damaged(at: int, found: str) -> str:
-    return f"byte {at} of a row starts no frame of this view in format version 1 (found {found})"
-
-
 class _Gathered:
     """Frames of one kind out of many rows, on their way to columns."""
 
@@ -251,7 +249,7 @@ class _Gathered:
     def add(self, row: int, at: int, count: int, body: memoryview) -> None:
         split = count * self._row_bytes
         if split > len(body) or (split < len(body) and not self._has_heap):
-            raise ValueError(_damaged(at, f"{count} records in {len(body)} bytes"))
+            raise ValueError(damaged(at, f"{count} records in {len(body)} bytes"))
         self._rows.append(row)
         self._places.append(at)
         self._counts.append(count)
@@ -361,7 +359,7 @@ class _Gathered:
         """Refuse the first frame whose values do not fit its heap."""
         for frame in np.flatnonzero(wrong).tolist():
             found = f"{self._counts[frame]} records whose values do not fit the heap"
-            raise ValueError(_damaged(self._places[frame], found))
+            raise ValueError(damaged(self._places[frame], found))
 
 
 def _fixed(fields: Sequence[StateField], rows: Ints, matrix: Ints) -> Records:
@@ -388,6 +386,3 @@ def _typed(words: Ints, wire: Wire) -> Ints | Floats:
 def _binary(lengths: Ints, data: bytes) -> BytesArray:
     offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
     return bytes_array(offsets, data, np.packbits(lengths >= 0, bitorder="little"))
-
-
-assert LEVELS == WORD_BYTES  # a row's length modulo the word size holds any level

@@ -20,10 +20,12 @@ from featurestore.definitions.window import Window, WindowKind, hops_by_age, mos
 
 HEADER_BYTES = 8
 WORD_BYTES = 8
+MOST_PACKED = 255  # words of a record
 LEVELS = 8
-# A row of level k is due at its first threshold times this: finely where rows of numbers are, so
-# that they are seldom much longer than they must; rows with large sketches or lists in their tiles
-# grow to thousands of times what a row of events may have.
+# A row of level k is due at this share of the longest that it can be if it is packed: finely where
+# most are. Others at their first threshold times this: rows with large sketches or lists in their
+# tiles grow to thousands of times what a row of events may have.
+_SHARES = np.array([0, 0.21, 0.27, 0.34, 0.42, 0.53, 0.75, 1.5])
 _TIMES = np.array([1, 2, 3, 5, 10, 40, 250, 2048])
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
@@ -99,6 +101,19 @@ class Layout:
         return words_of(self.point_fields)
 
     @cached_property
+    def bare_bytes(self) -> int:
+        """How long an event is that is a frame by itself; 0 where they have values in a heap."""
+        heap = any(field.wire.on_heap for field in self.point_fields)
+        return 0 if heap else WORD_BYTES * self.point_words
+
+    @cached_property
+    def is_packed(self) -> bool:
+        """Whether the records of compacted rows are packed: those of numbers alone."""
+        fields = (*self.point_fields, *self.tile_fields)
+        numbers = all(field.wire in (Wire.INT, Wire.FLOAT) for field in fields)
+        return numbers and max(self.point_words, words_of(self.tile_fields)) <= MOST_PACKED
+
+    @cached_property
     def has_heap(self) -> bool:
         """Whether some field, a text or a set, has its values behind the records of a frame."""
         fields = (*self.point_fields, *self.tile_fields)
@@ -137,7 +152,7 @@ class Layout:
     def budget_bytes(self) -> int:
         """The length of a row that is due for compaction, had it never been compacted.
 
-        Its record budget in frames of one event each.
+        More than its record budget in events: one that has no more is compacted for nothing.
         """
         return self.view.record_budget * (HEADER_BYTES + WORD_BYTES * self.point_words)
 
@@ -145,20 +160,34 @@ class Layout:
         """Tell from the rows' lengths alone which are due for compaction.
 
         Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
-        its level: it is due again at ``budget_bytes * _TIMES[level]``, at least twice what it
-        was. So each byte is compacted about twice, whatever a row's traffic, and no one remembers
-        rows.
+        its level, and so at which length it is due again: at least twice what it was, 1.4 times
+        if it is packed. So each byte is compacted two to four times, whatever a row's traffic,
+        and no one remembers rows.
         """
-        due: npt.NDArray[np.bool_] = lengths >= self.budget_bytes * _TIMES[lengths % LEVELS]
+        due: npt.NDArray[np.bool_] = lengths >= self._dues[lengths % LEVELS]
         return due
 
     def level(self, length: int) -> int:
-        """Return the level of a row compacted to this length.
+        """Return the level of a row compacted to this length: the lowest that lets it grow."""
+        dues = self._dues.tolist()
+        return next((k for k, due in enumerate(dues) if due >= self._growth * length), LEVELS - 1)
 
-        It is the lowest at which the row may still double.
-        """
-        dues = (self.budget_bytes * _TIMES).tolist()
-        return next((k for k, due in enumerate(dues) if due >= 2 * length), LEVELS - 1)
+    def due(self, length: int) -> int:
+        """Return at which length a row is due for compaction that has this one now."""
+        return int(self._dues[length % LEVELS])
+
+    @property
+    def _growth(self) -> float:
+        return 1.4 if self.is_packed else 2.0
+
+    @cached_property
+    def _dues(self) -> Ints:
+        """At which length a row of each level is due."""
+        if not self.is_packed:
+            return self.budget_bytes * _TIMES
+        words = max(self.point_words, words_of(self.tile_fields))
+        longest = self.most_records * words * WORD_BYTES
+        return np.maximum(self.budget_bytes, (longest * _SHARES).astype(np.int64))
 
 
 def words_of(fields: Sequence[StateField]) -> int:

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from featurestore.aggregation.accumulators import State, Wire
 from featurestore.aggregation.arrays import BytesArray, Ints, codes_of, from_arrow
 from featurestore.aggregation.entity_keys import encode_keys
-from featurestore.aggregation.frames import POINTS, TILES, encode_rows
+from featurestore.aggregation.frames import encode_rows
 from featurestore.aggregation.groups import Groups
+from featurestore.aggregation.headers import POINTS, TILES
 from featurestore.aggregation.layout import AT, SIGN, Layout
-from featurestore.aggregation.records import Records, lifted, merged
+from featurestore.aggregation.records import Records, in_order, lifted, merged
 from featurestore.aggregation.tiling import newest, tiles_of
 from featurestore.contracts.reversal import reversing
 from featurestore.definitions.expression import Arrow
@@ -155,8 +156,8 @@ def _points_frames(layout: Layout, points: Records) -> BytesArray:
 
 
 def _tiles_frames(layout: Layout, points: Records) -> BytesArray:
-    order = np.lexsort((points.column(AT), points.rows))
-    points = points.take(order)
+    at = points.column(AT).view(np.int64)
+    points = points.take(in_order(points.rows, at, at))
     events = lifted(layout, points)
     groups = tiles_of(layout, events)
     if not layout.counts_events:

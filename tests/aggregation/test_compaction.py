@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featurestore import Entity, FeatureView, count, distinct, last, last_n_events, mean, total
+from featurestore import (
+    Entity,
+    FeatureView,
+    count,
+    distinct,
+    last,
+    last_n_events,
+    lifetime,
+    mean,
+    total,
+)
 from featurestore.aggregation.compaction import compact
 from featurestore.aggregation.frames import decode
 from featurestore.aggregation.layout import LEVELS, Layout
@@ -93,8 +103,13 @@ def test_what_no_window_can_reach_is_left_behind() -> None:
     assert (len(points), len(tiles)) == (0, 1), "a tile says that it has lost something"
 
 
-def test_every_byte_is_compacted_about_twice() -> None:
-    layout = Layout.of(view_with("10m", "1h", "24h"))
+NUMBERS = {"n": count(), "sum": total("value"), "mean": mean("value")}
+
+
+@pytest.mark.parametrize(("features", "most"), [(None, 3), (NUMBERS, 4)], ids=["text", "numbers"])
+def test_every_byte_is_compacted_a_few_times(features: Any, most: int) -> None:
+    view = view_with("10m", "1h", "24h")
+    layout = Layout.of(replace(view, features=features or view.features))
     row, read, written = b"", 0, 0
     rows = Rows(layout)
     for event in traffic(2500, 2 * DAY):
@@ -105,7 +120,7 @@ def test_every_byte_is_compacted_about_twice() -> None:
         if layout.is_due(len(row)):
             read += len(row)
             (row,) = compact(layout, [row])
-    assert read <= 3 * written
+    assert read <= most * written
 
 
 def test_a_row_with_large_tiles_is_not_due_as_soon_as_it_is_compacted() -> None:
@@ -113,6 +128,16 @@ def test_a_row_with_large_tiles_is_not_due_as_soon_as_it_is_compacted() -> None:
     layout = Layout.of(view)
     length = layout.most_records * 8 * 1024
     assert not layout.is_due(np.array([length // 8 * 8 + layout.level(length)]))[0]
+
+
+@pytest.mark.parametrize("windows", [("1h",), ("1m", "1h", "90d"), (lifetime(),)])
+def test_a_packed_row_is_due_once_it_has_grown_by_two_fifths_or_more(windows: Any) -> None:
+    layout = Layout.of(replace(view_with("1h"), windows=windows, features=NUMBERS))
+    longest = layout.most_records * 8 * len(layout.tile_fields)
+    for length in range(64, longest, 1000):
+        assert layout.due(length // 8 * 8 + layout.level(length)) >= 1.4 * length
+    dues = [layout.due(level) for level in range(LEVELS)]
+    assert dues == sorted(dues)
 
 
 def test_the_length_of_a_row_tells_its_level() -> None:

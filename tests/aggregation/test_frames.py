@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from featurestore.aggregation.arrays import Ragged
 from featurestore.aggregation.compaction import compact
-from featurestore.aggregation.frames import LARGEST_FRAME, POINTS, decode, encode
+from featurestore.aggregation.frames import LARGEST_FRAME, decode, encode
 from featurestore.aggregation.groups import Groups
-from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.headers import POINTS, TILES
+from featurestore.aggregation.layout import AT, Layout
 from featurestore.aggregation.records import Records
 from featurestore.aggregation.windows import read
+from featurestore.instants import to_us
 from tests.rows import Rows
 from tests.strategies import purchases, view_of
 
-KINDS = ("basic", "numeric", "listed", "vectors", "vectors_by_events")
+KINDS = ("basic", "numbers", "numeric", "listed", "vectors", "vectors_by_events")
 LAYOUTS = {kind: Layout.of(view_of(("1m", "1h"), None, 4, features=kind)) for kind in KINDS}
 LAYOUT = LAYOUTS["basic"]
 
@@ -43,17 +45,20 @@ def listed(records: Records) -> list[tuple[object, ...]]:
     return list(zip(*columns, strict=True))
 
 
+@pytest.mark.parametrize("kind", ["basic", "numbers"])
 @settings(max_examples=40, deadline=None)
 @given(events=purchases(most=12), order=st.randoms(use_true_random=False))
-def test_frames_in_any_order_hold_the_same_records(events, order) -> None:
-    rows = Rows(LAYOUT)
+def test_frames_in_any_order_hold_the_same_records(kind: str, events, order) -> None:
+    layout = LAYOUTS[kind]
+    rows = Rows(layout)
     for event in events:
         rows.append([event])
     rows.compact(0.5)
     for frames in rows.frames.values():
-        straight = decode(LAYOUT, [b"".join(frames)])
-        order.shuffle(frames)
-        shuffled = decode(LAYOUT, [b"".join(frames)])
+        compacted, *others = frames
+        straight = decode(layout, [b"".join(frames)])
+        order.shuffle(others)
+        shuffled = decode(layout, [b"".join([compacted, *others])])
         for before, after in zip(straight, shuffled, strict=True):
             assert sorted(map(repr, listed(before))) == sorted(map(repr, listed(after)))
 
@@ -69,7 +74,7 @@ def test_what_was_encoded_is_decoded(kind: str, events) -> None:
         row = b"".join(frames)
         for fields, number, records in zip(
             (layout.point_fields, layout.tile_fields),
-            (POINTS, 0x12),
+            (POINTS, TILES),
             decode(layout, [row]),
             strict=True,
         ):
@@ -77,11 +82,12 @@ def test_what_was_encoded_is_decoded(kind: str, events) -> None:
                 assert encode(fields, number, records, Groups.of(records.rows)).to_pylist() == [row]
 
 
+@pytest.mark.parametrize("kind", ["basic", "numbers"])
 @settings(max_examples=300, deadline=None)
 @given(row=st.binary(max_size=200))
-def test_arbitrary_bytes_are_refused_with_a_value_error(row) -> None:
+def test_arbitrary_bytes_are_refused_with_a_value_error(kind: str, row) -> None:
     try:
-        points, tiles = decode(LAYOUT, [row])
+        points, tiles = decode(LAYOUTS[kind], [row])
     except ValueError:
         return
     assert row == b"" or len(points) + len(tiles) > 0
@@ -107,13 +113,39 @@ def test_a_damaged_row_is_refused_or_read_but_never_breaks_anything_else(
             read(layout, [row, whole], 1_767_225_600_000_000)
 
 
-def test_a_row_that_ends_within_a_frame_is_refused() -> None:
-    rows = Rows(LAYOUT)
-    rows.append(example(3))
+@pytest.mark.parametrize("kind", ["basic", "numbers"])
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["as it came", "compacted"])
+def test_a_row_that_ends_within_a_frame_is_refused(kind: str, share: float) -> None:
+    layout = LAYOUTS[kind]
+    rows = Rows(layout)
+    rows.append(example(3 if share or kind == "basic" else 1))
+    if share:
+        rows.compact()
     (row,) = (b"".join(frames) for frames in rows.frames.values())
     for length in range(1, len(row)):
         with pytest.raises(ValueError, match="byte 0 of a row"):
-            decode(LAYOUT, [row[:length]])
+            decode(layout, [row[:length]])
+
+
+@pytest.mark.parametrize("kind", ["basic", "numbers"])
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["as it came", "compacted"])
+def test_events_of_the_first_and_of_the_last_year_keep_their_times(kind: str, share: float) -> None:
+    layout = LAYOUTS[kind]
+    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    rows = Rows(layout)
+    rows.append([{**event, "at": at} for event, at in zip(example(2), ends, strict=True)])
+    if share:
+        rows.compact()
+    (row,) = (b"".join(frames) for frames in rows.frames.values())
+    points, _ = decode(layout, [row])
+    assert points.column(AT).tolist() == [to_us(at) for at in ends]
+
+
+def test_a_row_of_format_version_1_is_refused() -> None:
+    row = struct.pack("<BBHIqd", 0x11, 0, 1, 16, 0, 1.5)
+    for layout in LAYOUTS.values():
+        with pytest.raises(ValueError, match=r"format version 2 \(found kind 0x11"):
+            decode(layout, [row])
 
 
 @pytest.mark.parametrize(

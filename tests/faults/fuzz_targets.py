@@ -7,16 +7,21 @@ else is a find.
 import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from struct import pack
 from typing import Literal
 
 from pydantic import BaseModel
 
 from api.ingest import split
 from featurestore import Entity, FeatureView, Stream, count, distinct, last, mean
+from featurestore.aggregation.compaction import compact
+from featurestore.aggregation.cutting import IS_COMPILED, Cutting
 from featurestore.aggregation.frames import decode
 from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.windows import read
 from featurestore.contracts.block import Documents, JsonLines
 from featurestore.contracts.decoder import Decoder
 from featurestore.errors import RequestError, SourceError
@@ -47,9 +52,17 @@ VIEW = FeatureView(
     windows=["1h", "1d"],
     features={"n": count(), "m": mean("amount"), "k": last("kind"), "d": distinct("id")},
 )
+NUMBERS = Layout.of(
+    replace(VIEW, features={"n": count(), "m": mean("amount"), "l": last("amount")})
+)
+CUTTING = Cutting.of(NUMBERS, range(6)) if IS_COMPILED else None
 DECODER, LAYOUT = Decoder(STREAM, few=0), Layout.of(VIEW)
 FILE = Path(tempfile.mkdtemp()) / "events.csv"
 EVENT = b'{"id": "x", "user": 7, "amount": 1.5, "kind": "a", "at": "2026-01-31T12:00:00Z"}'
+
+
+def event(at_us: int, amount: float) -> bytes:
+    return pack("<qd", at_us << 5 | 3, amount)
 
 
 def documents(data: bytes) -> None:
@@ -87,10 +100,21 @@ def row(data: bytes) -> None:
         decode(LAYOUT, [data])
 
 
+def packed(data: bytes) -> None:
+    try:
+        expected = read(NUMBERS, [data], 0)
+    except ValueError:
+        assert not CUTTING or CUTTING.read(data, 0) is None
+    else:
+        values, _ = (CUTTING.read(data, 0) if CUTTING else None) or (None, None)
+        assert values is None or repr(values) == repr([column[0] for column in expected.columns])
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "documents": (documents, EVENT),
     "lines": (lines, EVENT + b"\n" + EVENT),
     "body": (body, b"[" + EVENT + b"," + EVENT + b"]"),
     "table": (table, b'id,user,amount,kind,at\n"x",7,1.5,a,2026-01-31T12:00:00Z\n'),
     "row": (row, bytes(40)),
+    "packed": (packed, compact(NUMBERS, [event(0, 1.0) + event(9, 0.25)])[0] + event(99, 2.0)),
 }

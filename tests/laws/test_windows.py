@@ -29,7 +29,8 @@ BUDGETS = st.sampled_from([1, 2, 4, 7, 16])
 
 
 @pytest.mark.parametrize(
-    "kind", ["basic", "numeric", "listed", "vectors", "vectors_by_events", "plain", "by_events"]
+    "kind",
+    ["basic", "numbers", "numeric", "listed", "vectors", "vectors_by_events", "plain", "by_events"],
 )
 @slow
 @given(data=st.data(), events=purchases())
@@ -46,7 +47,7 @@ def test_a_row_within_its_budget_is_exact_at_every_moment(
                 assert oracle.same(got[name], expected, scale), name
 
 
-@pytest.mark.parametrize("kind", ["basic", "numeric", "listed", "vectors", "plain"])
+@pytest.mark.parametrize("kind", ["basic", "numbers", "numeric", "listed", "vectors", "plain"])
 @slow
 @given(data=st.data(), events=purchases())
 def test_beyond_its_budget_every_event_counts_as_if_less_than_a_hop_later(

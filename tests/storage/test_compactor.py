@@ -1,0 +1,99 @@
+"""Rows are shortened in the store, and have room until they are due again."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import redis
+
+from featurestore.aggregation.compaction import compact
+from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.partial import partial
+from featurestore.storage import compactor
+from featurestore.storage.compactor import Compactor
+from featurestore.storage.wires import Wires
+from tests.serving.test_gathering import LAYOUT as FEW
+from tests.serving.test_gathering import VIEW
+
+LAYOUT = Layout.of(replace(VIEW, windows=["1m", "1h"], record_budget=64))
+KEY = b"a row"
+LIFETIME_MS = 100_000
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(KEY)
+        yield client
+
+
+@pytest.fixture
+def wires(redis_url: str) -> Iterator[Wires]:
+    found = Wires(redis_url)
+    yield found
+    found.close()
+
+
+def event(second: int, layout: Layout = LAYOUT) -> bytes:
+    columns = {
+        "sensor": pa.array(["s"]),
+        "value": pa.array([second * 0.618 % 1], pa.float64()),
+        "level": pa.array([second * 7919 % 2**31], pa.int64()),
+        "at": pa.array([second * 1_000_000], pa.timestamp("us", "UTC")),
+    }
+    (frame,) = partial(layout, pa.RecordBatch.from_pydict(columns)).frames.to_pylist()
+    assert isinstance(frame, bytes)
+    return frame
+
+
+def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
+    store: "redis.Redis", wires: Wires
+) -> None:
+    taken, dues = [], 0
+    for second in range(1200):
+        length = store.append(KEY, event(second))
+        if second == 0:
+            store.pexpire(KEY, LIFETIME_MS)
+        if LAYOUT.is_due(np.array([length]))[0]:
+            row = store.get(KEY)
+            assert Compactor(wires, LAYOUT).compact([KEY]) == 1
+            assert store.get(KEY) == compact(LAYOUT, [row])[0]
+            dues += 1
+            taken = []
+        taken.append(store.memory_usage(KEY))
+        if dues > 1:
+            assert max(taken) <= LAYOUT.due(store.strlen(KEY)) + 400
+    assert dues > 4
+    assert 0 < store.pttl(KEY) <= LIFETIME_MS
+
+
+def test_what_was_appended_meanwhile_stands_behind_what_was_compacted(
+    store: "redis.Redis", wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = b"".join(event(second, FEW) for second in range(9))
+    store.set(KEY, row)
+
+    def late(layout: Layout, rows: list[bytes]) -> list[bytes]:
+        store.append(KEY, event(9, FEW))
+        return compact(layout, rows)
+
+    monkeypatch.setattr(compactor, "compact", late)
+    assert Compactor(wires, FEW).compact([KEY]) == 1
+    assert store.get(KEY) == compact(FEW, [row])[0] + event(9, FEW)
+
+
+def test_a_row_that_was_changed_meanwhile_is_left_alone(
+    store: "redis.Redis", wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set(KEY, b"".join(event(second, FEW) for second in range(9)))
+    other = b"".join(event(second, FEW) for second in range(20, 30))
+
+    def late(layout: Layout, rows: list[bytes]) -> list[bytes]:
+        store.set(KEY, other)
+        return compact(layout, rows)
+
+    monkeypatch.setattr(compactor, "compact", late)
+    assert Compactor(wires, FEW).compact([KEY, b"none"]) == 0
+    assert store.get(KEY) == other
