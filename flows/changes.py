@@ -14,7 +14,7 @@ from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.partial import Assigned, Touched, assign, partial
 from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.contracts.rejection import Reason, Rejection
-from featurestore.storage.commands import Commands, decimals, pack, pack_all
+from featurestore.storage.commands import Commands, pack, pack_all
 from featurestore.storage.keys import (
     counts_key,
     dead_key,
@@ -49,9 +49,9 @@ return 1
 
 # (unit's tag, source field) -> last offset the unit holds
 Held = Callable[[bytes, bytes], int]
-# (entity keys, newest event times) -> which rows' expiry must move, and how long each lives, ms
-Lifetimes = Callable[[Sequence[bytes], Ints], tuple[Ints, Ints]]
 Mask = npt.NDArray[np.bool_]
+# entity keys -> which of their rows must be told how long they live
+Due = Callable[[Sequence[bytes]], Mask]
 
 
 @dataclass
@@ -90,15 +90,16 @@ class ViewChanges:
     Attributes:
         layout: The view's layout.
         tags: The tags of its shards.
-        lifetimes: Says which touched rows must have their expiry moved, and how long each lives
-            from now on (ms); takes entity keys and newest event times.
+        due: Tells by their entities which rows must be told how long they live.
+        lifetime_ms: How long that is.
         replayed: By partition, the offsets of events that are in the rows already because their
             dead letter was replayed.
     """
 
     layout: Layout
     tags: Sequence[bytes]
-    lifetimes: Lifetimes
+    due: Due
+    lifetime_ms: int
     replayed: Mapping[str, set[int]]
 
     def of(self, chunks: Sequence[Chunk], held: Held) -> dict[bytes, Change]:
@@ -116,11 +117,8 @@ class ViewChanges:
         keys: list[bytes] = touched.keys.to_pylist()
         shards = shards_of(keys, len(self.tags))
         order = np.argsort(shards.astype(np.int16), kind="stable")
-        moved, lifetimes_ms = self.lifetimes(keys, touched.newest_us)
-        lifetime_ms = np.zeros(len(keys), dtype=np.int64)
-        lifetime_ms[moved] = lifetimes_ms
         rows, frames = self._rows(touched.keys, shards).take(order), touched.frames.take(order)
-        packed = _Packed.of(rows, frames, lifetime_ms[order])
+        packed = _Packed.of(rows, frames, self.due(keys)[order], self.lifetime_ms)
         bounds = np.searchsorted(shards[order], np.arange(len(self.tags) + 1)).tolist()
         return {
             tag: packed.change(start, end)
@@ -234,16 +232,17 @@ class _Packed:
     sizes: Ints
     expiring: Mask
     appends: BytesArray
-    expiries: Sequence[BytesArray]  # of those that are expiring
+    expiries: BytesArray  # of those that are expiring
 
     @classmethod
-    def of(cls, rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> "_Packed":
-        """Pack a frame for each row, and a lifetime where it is not 0."""
-        expiring = lifetime_ms > 0
-        mortal, lifetimes = rows.filter(pa.array(expiring)), decimals(lifetime_ms[expiring])
-        # Let a row live at least so long: what it has is not shortened by a late event.
-        expiries = [pack_all(b"PEXPIRE", mortal, lifetimes, when) for when in (b"NX", b"GT")]
+    def of(
+        cls, rows: BytesArray, frames: BytesArray, expiring: Mask, lifetime_ms: int
+    ) -> "_Packed":
+        """Pack a frame for each row, and its lifetime where it is to be told."""
+        mortal = rows.filter(pa.array(expiring))
+        lifetimes = pa.repeat(pa.scalar(b"%d" % lifetime_ms, pa.large_binary()), len(mortal))
         sizes = np.asarray(pc.binary_length(frames))
+        expiries = pack_all(b"PEXPIRE", mortal, lifetimes)
         return cls(rows, sizes, expiring, pack_all(b"APPEND", rows, frames), expiries)
 
     def change(self, start: int, end: int) -> Change:
@@ -254,8 +253,7 @@ class _Packed:
         first = int(np.count_nonzero(self.expiring[:start]))
         last = first + int(np.count_nonzero(expiring))
         if first < last:
-            for expiries in self.expiries:
-                change.commands.add_all(expiries[first:last])
+            change.commands.add_all(self.expiries[first:last])
         return change
 
 

@@ -26,12 +26,10 @@ class Touched:
     Attributes:
         keys: The entities touched, as an array of bytes.
         frames: For each, the frame to append to its row, as an array of bytes.
-        newest_us: For each, the event time of the newest event.
     """
 
     keys: BytesArray
     frames: BytesArray
-    newest_us: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +82,11 @@ def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = 
     groups = Groups.of(entities)
     if not len(groups):
         nothing = pa.array([], pa.large_binary())
-        return Touched(nothing, nothing, np.array([], dtype=np.int64))
+        return Touched(nothing, nothing)
     busy = groups.sizes > layout.view.record_budget
     frames = _frames(layout, points, groups, busy)
     names = assigned.keys.take(entities[groups.starts])
-    newest = groups.largest(points.column(AT)).astype(np.int64)
-    return Touched(names, frames, newest)
+    return Touched(names, frames)
 
 
 def _wanted(layout: Layout, events: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
