@@ -71,15 +71,13 @@ class Change:
     expiring: Mask = field(default_factory=lambda: np.array([], dtype=bool))
 
     @property
-    def new_rows(self) -> Sequence[bytes]:
+    def new_rows(self) -> BytesArray:
         """The rows that the flow writes to for the first time, or for the first time in long."""
-        return self.those(self.expiring)
+        return self.rows.filter(pa.array(self.expiring))
 
     def those(self, chosen: Mask) -> list[bytes]:
         """Return some of the rows."""
-        if not chosen.any():
-            return []
-        rows: list[bytes] = self.rows.filter(pa.array(chosen)).to_pylist()
+        rows: list[bytes] = self.rows.filter(pa.array(chosen)).to_pylist() if chosen.any() else []
         return rows
 
 

@@ -17,14 +17,15 @@ from featurestore.instants import MILLISECOND, MINUTE
 
 SHORTEST_GRACE_US = 10 * MINUTE
 REMEMBERED = 1 << 20
+_SHIFT = 20  # to bits of a hash that the first place has nothing of
 
 
 @dataclass
 class Expiry:
     """When rows of a view expire; remembers what it said, so that it says it seldom.
 
-    It remembers some million rows, each in the place its hash names, so that a row may push out
-    another, which is then told again: never wrong, at times superfluous.
+    It remembers some million rows, each in one of two places its hash names, so that a row may push
+    out another, which is then told again: never wrong, at times superfluous.
 
     Attributes:
         horizon_us: How long an event counts for something.
@@ -58,9 +59,17 @@ class Expiry:
         [[True], [False], [True]]
         """
         hashes = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
-        places = hashes & (REMEMBERED - 1)
+        first, second = hashes & (REMEMBERED - 1), hashes >> _SHIFT & (REMEMBERED - 1)
+        taken = (self._hashes[first] != hashes) & (self._hashes[first] != 0)
+        places = np.where(taken, second, first)
         known = np.where(self._hashes[places] == hashes, self._until_us[places], 0)
         due = known < steady_us + self.horizon_us + self.grace_us // 2
-        self._hashes[places[due]] = hashes[due]
-        self._until_us[places[due]] = steady_us + self.horizon_us + self.grace_us
+        until_us = steady_us + self.horizon_us + self.grace_us
+        self._remember(places[due], hashes[due], until_us)
+        pushed_out = due & (self._hashes[places] != hashes)  # by one that is told now, too
+        self._remember(second[pushed_out], hashes[pushed_out], until_us)
         return due
+
+    def _remember(self, places: Ints, hashes: Ints, until_us: int) -> None:
+        self._hashes[places] = hashes
+        self._until_us[places] = until_us

@@ -31,14 +31,15 @@ from uuid import uuid4
 
 from hiredis import ReplyError
 
+from featurestore.aggregation.arrays import BytesArray
 from featurestore.errors import Fenced, StoreRefused
-from featurestore.storage.commands import Commands, pack
+from featurestore.storage.commands import Commands, pack, pack_keys
 from featurestore.storage.faults import refusal
 from featurestore.storage.keys import fence_key, progress_key
 from featurestore.storage.wire import Reply, Wire
 
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
-_LOOKED_AT = 500  # rows in a call
+_LOOKED_AT = 50  # rows in a call; where one is there, all of them are asked for their type
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 
@@ -107,7 +108,7 @@ class Unit:
     _sent: list[bytes | memoryview] = field(default_factory=list)
     _queued: int = 0
     _changes: int = 0
-    _looked_at: list[Sequence[bytes]] = field(default_factory=list)
+    _looked_at: BytesArray = ()
     _arming: bytes = b""  # watches the fence and asks for our marks
 
     def take_over(
@@ -140,16 +141,14 @@ class Unit:
                 self.progress[source] = int(offset)
         self._rearm()
 
-    def look_at(self, rows: Sequence[bytes]) -> None:
+    def look_at(self, rows: BytesArray) -> None:
         """Ask about rows that this flow has not written to before, or not for long.
 
         It may be called while a transaction is in flight; what is found out counts for the next.
         """
-        if not rows:
-            return
-        batches = [rows[at : at + _LOOKED_AT] for at in range(0, len(rows), _LOOKED_AT)]
-        self.wire.send(pack(b"EXISTS", *batch) for batch in batches)
-        self._looked_at += batches
+        if len(rows):
+            self.wire.send(pack_keys(b"EXISTS", rows, _LOOKED_AT))
+            self._looked_at = rows
 
     def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
         """Send one transaction; `settle` must have been called for the one before.
@@ -227,8 +226,11 @@ class Unit:
 
     def _refuse_foreign(self) -> None:
         """Refuse rows that were looked at and hold another type; most are not there at all."""
-        there = [row for batch in self._looked_at if self.wire.read() for row in batch]
-        self._looked_at = []
+        there: list[bytes] = []
+        for at in range(0, len(self._looked_at), _LOOKED_AT):
+            if self.wire.read():
+                there += self._looked_at[at : at + _LOOKED_AT].to_pylist()
+        self._looked_at = ()
         if not there:
             return
         self.wire.send(pack(b"TYPE", row) for row in there)

@@ -27,3 +27,11 @@ def test_more_rows_than_it_remembers_are_told_again_never_forgotten() -> None:
     assert expiry.due(keys, 0).all()
     again = expiry.due(keys, 0)
     assert 0 < np.count_nonzero(~again) <= REMEMBERED
+
+
+def test_a_tenth_of_what_it_can_remember_it_hardly_forgets() -> None:
+    expiry = Expiry(HOUR)
+    keys = [b"u%d" % n for n in range(REMEMBERED // 10)]
+    assert expiry.due(keys, 0).all()
+    assert np.count_nonzero(expiry.due(keys, 0)) < len(keys) / 50
+    assert np.count_nonzero(expiry.due(keys, 0)) < len(keys) / 200

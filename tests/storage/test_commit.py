@@ -1,5 +1,6 @@
 """One unit of commit against a real store."""
 
+import pyarrow as pa
 import pytest
 import redis
 
@@ -160,14 +161,14 @@ def test_a_foreign_value_under_a_row_never_lets_the_position_pass(redis_url: str
     store.lpush(TAG + b":u2", "what another program keeps here")
     writer, rows = unit(redis_url), [TAG + b":u1", TAG + b":u2"]
     changes = commands(append(b"u1", b"abc"), append(b"u2", b"de"))
-    writer.look_at(rows)
+    writer.look_at(pa.array(rows, pa.large_binary()))
     with pytest.raises(StoreRefused, match=r"'\{fs:spend@1:0\}:u2' holds no row: another program"):
         writer.send(changes, {SOURCE: 41})
     assert store.get(TAG + b":u1") is None
     assert store.hget(TAG + b"!progress", SOURCE) is None
     store.delete(TAG + b":u2")
     again = unit(redis_url)
-    again.look_at(rows)
+    again.look_at(pa.array(rows, pa.large_binary()))
     again.send(changes, {SOURCE: 41})
     assert again.settle() == [3, 2]
 
@@ -182,7 +183,7 @@ def test_a_foreign_value_is_found_wherever_it_stands_among_many_rows(
         store.delete(rows[place])
         store.lpush(rows[place], "what another program keeps here")
         writer = unit(redis_url)
-        writer.look_at(rows)
+        writer.look_at(pa.array(rows, pa.large_binary()))
         with pytest.raises(StoreRefused, match=f":u{place}' holds no row"):
             writer.send(commands(append(b"u1", b"abc")), {SOURCE: 41})
     writer.wire.close()
@@ -191,7 +192,7 @@ def test_a_foreign_value_is_found_wherever_it_stands_among_many_rows(
 def test_rows_are_looked_at_while_a_flush_is_in_flight(redis_url: str) -> None:
     writer = unit(redis_url)
     for end in (1, 2):
-        writer.look_at([TAG + b":u1"])
+        writer.look_at(pa.array([TAG + b":u1"], pa.large_binary()))
         writer.settle()
         writer.send(commands(append(b"u1", b"abc")), {SOURCE: end})
     assert writer.settle() == [6]
