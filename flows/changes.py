@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,10 @@ import pyarrow.compute as pc
 
 from featurestore.aggregation.arrays import BytesArray, Ints
 from featurestore.aggregation.layout import Layout
-from featurestore.aggregation.partial import Assigned, Touched, assign, partial
+from featurestore.aggregation.partial import Assigned, Numbered, Touched, assign, number, partial
 from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.contracts.rejection import Reason, Rejection
+from featurestore.definitions.entity import Entity
 from featurestore.storage.commands import Commands, pack, pack_all
 from featurestore.storage.keys import (
     counts_key,
@@ -81,6 +83,31 @@ class Change:
         return rows
 
 
+@dataclass
+class Gathered:
+    """Chunks of a stream that are flushed together, with what several of its views ask of them.
+
+    Attributes:
+        chunks: The chunks.
+    """
+
+    chunks: Sequence[Chunk]
+    _numbered: dict[tuple[str, ...], Numbered] = field(default_factory=dict)
+
+    @cached_property
+    def events(self) -> pa.RecordBatch:
+        """Their events."""
+        events: pa.RecordBatch = pa.concat_batches([c.events for c in self.chunks])  # type: ignore[attr-defined] # not in the stubs
+        return events
+
+    def numbered(self, entity: Entity) -> Numbered:
+        """Return which entity each event belongs to."""
+        keys = tuple(entity.keys)
+        if keys not in self._numbered:
+            self._numbered[keys] = number(entity, self.events)
+        return self._numbered[keys]
+
+
 @dataclass(frozen=True)
 class ViewChanges:
     """Works out what chunks of a stream change in the rows of one view.
@@ -100,13 +127,13 @@ class ViewChanges:
     lifetime_ms: int
     replayed: Mapping[str, set[int]]
 
-    def of(self, chunks: Sequence[Chunk], held: Held) -> dict[bytes, Change]:
+    def of(self, gathered: Gathered, held: Held) -> dict[bytes, Change]:
         """Return the changes by unit; events that a unit holds already are left out of it."""
-        events = pa.concat_batches([c.events for c in chunks])  # type: ignore[attr-defined] # not in the stubs
+        events = gathered.events
         if not events.num_rows:
             return {}
-        assigned = assign(self.layout, events)
-        seen = self._seen(chunks, assigned, held)
+        assigned = assign(self.layout, events, gathered.numbered(self.layout.view.entity))
+        seen = self._seen(gathered.chunks, assigned, held)
         if seen is not None:
             assigned = assigned.without(seen)
         return self._appends(partial(self.layout, events, assigned))

@@ -13,10 +13,9 @@ from featurestore.storage.compactor import Compactor
 from featurestore.storage.keys import view_name, view_tag
 from featurestore.storage.wire import Reply
 from featurestore.storage.wires import Wires
-from flows.changes import Change, Held, ViewChanges
+from flows.changes import Change, Gathered, Held, ViewChanges
 from flows.expiry import Expiry
 from flows.past import Past
-from flows.steps import Chunk
 
 
 @dataclass(frozen=True)
@@ -46,17 +45,17 @@ class ViewRows:
 
     def changes(
         self,
-        chunks: Sequence[Chunk],
+        gathered: Gathered,
         held: Held,
         pasts: Mapping[str, Past],
         steady_us: int,
     ) -> dict[bytes, Change]:
-        """Return what chunks change, by unit."""
+        """Return what events change, by unit."""
         name = view_name(self.view)
         replayed = {p: past.replayed.get(name, set()) for p, past in pasts.items()}
         due = partial(self.expiry.due, steady_us=steady_us)
         of = ViewChanges(self.layout, self.tags, due, self.expiry.lifetime_ms, replayed)
-        return of.of(chunks, held)
+        return of.of(gathered, held)
 
     def look_after(self, changes: Sequence[tuple[Change, Sequence[Reply]]]) -> None:
         """Compact the rows that became too long; let those expire that were deleted meanwhile.

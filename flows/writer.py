@@ -31,7 +31,7 @@ from featurestore.storage.survival import survival
 from featurestore.storage.topology import Topology
 from featurestore.storage.wire import Wire
 from featurestore.storage.wires import Wires
-from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
+from flows.changes import LETTERS_KEPT, Change, Gathered, counted, ledger_change
 from flows.claims import Claims
 from flows.known_stores import KnownStores
 from flows.pace import Pace
@@ -274,10 +274,11 @@ class Writer:
         held = self._ledger(stream, [chunk.partition for chunk in chunks])
         ledger = ledger_change(stream, chunks, held, self.clock(), self.letters_kept)
         changes = {stream_tag(stream): ledger}
+        gathered = Gathered(chunks)
         past = {chunk.partition: self.pasts[stream, chunk.partition] for chunk in chunks}
         for view in self.catalog.views_of(stream):
             of, held_by = self._views[view.name], self._held_by(view, chunks)
-            changes |= of.changes(chunks, held_by, past, self.steady())
+            changes |= of.changes(gathered, held_by, past, self.steady())
         return changes
 
     def _finish(self) -> None:

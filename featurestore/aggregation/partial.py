@@ -16,7 +16,10 @@ from featurestore.aggregation.layout import AT, SIGN, Layout
 from featurestore.aggregation.records import Records, lifted, merged
 from featurestore.aggregation.tiling import newest, tiles_of
 from featurestore.contracts.reversal import reversing
+from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Arrow
+
+Numbered = tuple[Ints, BytesArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,20 @@ class Assigned:
         return Assigned(self.keys, np.where(events, -1, self.entities), self.keyless)
 
 
-def assign(layout: Layout, events: pa.RecordBatch) -> Assigned:
-    """Find out which entity each event belongs to."""
-    keys = [events.column(key) for key in layout.view.entity.keys]
-    entities, names = encode_keys(keys)
+def number(entity: Entity, events: pa.RecordBatch) -> Numbered:
+    """Return for each event the number of its entity, -1 where a key is missing, and the keys."""
+    return encode_keys([events.column(key) for key in entity.keys])
+
+
+def assign(layout: Layout, events: pa.RecordBatch, numbered: Numbered | None = None) -> Assigned:
+    """Find out which entity each event belongs to.
+
+    Args:
+        layout: The view's layout.
+        events: Columns as `Stream.columns` names them.
+        numbered: What `number` made of them, where other views have asked for it already.
+    """
+    entities, names = numbered or number(layout.view.entity, events)
     wanted = _wanted(layout, events)
     keyless = int(np.count_nonzero(wanted & (entities < 0)))
     return Assigned(names, np.where(wanted, entities, -1), keyless)
