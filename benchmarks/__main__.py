@@ -52,7 +52,6 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--peers", action="store_true", help=f"also {', '.join(PEERS)}: installed on first use"
     )
-    parser.add_argument("--ten-million", action="store_true", help="grow to 10 M entities")
     parser.add_argument("--results", type=Path, help="where to write (with --quick: nowhere)")
     for option in fields(Scale):
         if option.name in _OPTIONS:
@@ -70,10 +69,7 @@ def scale_of(options: argparse.Namespace) -> Scale:
     """Return the scale that the options ask for."""
     given = {name: getattr(options, name) for name in _OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
-    scale = replace(QUICK if options.quick else Scale(), peers=options.peers, **chosen)
-    if options.ten_million:
-        scale = replace(scale, entity_steps=(*scale.entity_steps, 10_000_000))
-    return scale
+    return replace(QUICK if options.quick else Scale(), peers=options.peers, **chosen)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

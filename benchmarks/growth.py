@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from benchmarks.harness.claim import Row, Sample, Samples, interleaved, middle
 from benchmarks.harness.ingest import Flow, Place, as_parquet, both, cpu_per_event, measured
 from benchmarks.harness.scale import Scale
 from benchmarks.harness.shapes import shaped
-from benchmarks.harness.store import store
+from benchmarks.harness.store import Store, store
+from benchmarks.limit import alone_in
 
 AXES: Mapping[str, Sequence[int]] = {
     "aggregations": (5, 10, 25, 50),
     "windows": (1, 2, 4, 8),
     "views": (1, 2, 5),
 }
+_FRAME = 42  # bytes that an event adds to a row, as `limit` finds
 
 
 def rows(scale: Scale) -> Iterator[Row]:
@@ -27,17 +30,32 @@ def rows(scale: Scale) -> Iterator[Row]:
         some = (steps[0], steps[-1]) if scale.is_smoke else steps
         takes = {size: {axis: size} for size in some}
         yield _row(axis, some, _measured(scale, takes, scale.entities), "sub-linear")
+    yield from _by_entities(scale)
+
+
+def _by_entities(scale: Scale) -> Iterator[Row]:
+    """Measure as many events of ever more entities; of many a run meets a part."""
     steps = scale.entity_steps
-    by_entities = {size: _measured(scale, {size: {}}, size)[size] for size in steps}
-    yield _row("entities", steps, by_entities, "sub-linear")
-    by_rows = {size: [_of_a_row(sample) for sample in by_entities[size]] for size in steps}
-    yield _row("entities", steps, by_rows, "flat", "row")
+    samples = {size: _measured(scale, {size: {}}, size)[size] for size in steps}
+    yield _row("entities", steps, samples, "sub-linear")
+    by_rows = {size: [_of_a_row(sample) for sample in samples[size]] for size in steps}
+    row = _row("entities", steps, by_rows, "flat", "row")
+    with store() as server:
+        alone = [(float(size), _alone(server, scale, size)) for size in steps]
+    note = f"server alone: {', '.join(f'{cost:.2f} of {size:,.0f}' for size, cost in alone)}"
+    yield replace(row, note=f"{row.note}; {note}", series={**row.series, "server alone": alone})
+
+
+def _alone(server: Store, scale: Scale, entities: int) -> float:
+    """Return what an APPEND to one of so many keys costs the server, µs."""
+    samples = [alone_in(server, scale.events, entities, _FRAME) for _ in range(scale.runs)]
+    return middle(samples, partial(Sample.cpu_us, name="server"))
 
 
 def _measured(
     scale: Scale, shapes: Mapping[int, Mapping[str, int]], entities: int
 ) -> dict[int, list[Sample]]:
-    table = data.payments("uniform", max(scale.events, entities), entities)
+    table = data.payments("uniform", scale.events, entities)
     with tempfile.TemporaryDirectory() as name, store() as server:
         folder = Path(name)
         place, one = both(as_parquet, table, folder, scale)

@@ -20,6 +20,7 @@ from featurestore.storage.commands import pack
 
 _PIPELINED = 500
 _SAMPLED = 100
+_SENT = 10_000
 
 
 def rows(scale: Scale) -> Iterator[Row]:
@@ -31,7 +32,7 @@ def rows(scale: Scale) -> Iterator[Row]:
         frame = _frame(flow, place)
         takes = {
             "ours": partial(_ours, flow, place, one),
-            "limit": partial(_limit, server, scale, frame),
+            "limit": partial(alone_in, server, scale.events, scale.entities, frame),
         }
         samples = interleaved(scale.runs, takes)
     yield Row(
@@ -65,33 +66,33 @@ def _ours(flow: Flow, place: Place, one: Place | None) -> Sample:
     )
 
 
-def _limit(server: Store, scale: Scale, frame: int) -> Sample:
+def alone_in(server: Store, events: int, entities: int, frame: int) -> Sample:
+    """Measure what the server does by itself: so many APPENDs to keys drawn from so many."""
     server.empty()
     work = _by_tool if _tool() else _by_hand
     meter = Meter({"server": server.pid})
-    spent = meter.measure(partial(work, server, scale, frame))
-    return Sample(scale.events / spent.seconds, spent, scale.events)
+    spent = meter.measure(partial(work, server, events, entities, frame))
+    return Sample(events / spent.seconds, spent, events)
 
 
 def _tool() -> str | None:
     return shutil.which("redis-benchmark")
 
 
-def _by_tool(server: Store, scale: Scale, frame: int) -> None:
-    command = ["redis-benchmark", "-p", str(server.port), "-n", str(scale.events)]
-    command += ["-P", str(_PIPELINED), "-c", "8", "-r", str(scale.entities), "-q"]
+def _by_tool(server: Store, events: int, entities: int, frame: int) -> None:
+    command = ["redis-benchmark", "-p", str(server.port), "-n", str(events)]
+    command += ["-P", str(_PIPELINED), "-c", "8", "-r", str(entities), "-q"]
     command += ["APPEND", "{limit}:user__rand_int__", "x" * frame]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _by_hand(server: Store, scale: Scale, frame: int) -> None:
-    value = b"x" * frame
-    commands = [
-        pack(b"APPEND", b"{limit}:user%012d" % (n % scale.entities), value)
-        for n in range(scale.events)
-    ]
-    for at in range(0, len(commands), 10_000):
-        send_all(server, commands[at : at + 10_000])
+def _by_hand(server: Store, events: int, entities: int, frame: int) -> None:
+    value, commands = b"x" * frame, []
+    for n in range(events):
+        commands.append(pack(b"APPEND", b"{limit}:user%012d" % (n % entities), value))
+        if len(commands) == _SENT or n == events - 1:
+            send_all(server, commands)
+            commands = []
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,11 @@ import pyarrow.compute as pc
 
 from featurestore.aggregation.arrays import BytesArray, Ints
 from featurestore.aggregation.layout import Layout
-from featurestore.aggregation.partial import Assigned, Touched, assign, partial
+from featurestore.aggregation.partial import Assigned, Numbered, Touched, assign, number, partial
 from featurestore.contracts.offsets import Offsets, up_to
 from featurestore.contracts.rejection import Reason, Rejection
-from featurestore.storage.commands import Commands, decimals, pack, pack_all
+from featurestore.definitions.entity import Entity
+from featurestore.storage.commands import Commands, pack, pack_all
 from featurestore.storage.keys import (
     counts_key,
     dead_key,
@@ -49,9 +51,9 @@ return 1
 
 # (unit's tag, source field) -> last offset the unit holds
 Held = Callable[[bytes, bytes], int]
-# (entity keys, newest event times) -> which rows' expiry must move, and how long each lives, ms
-Lifetimes = Callable[[Sequence[bytes], Ints], tuple[Ints, Ints]]
 Mask = npt.NDArray[np.bool_]
+# entity keys -> which of their rows must be told how long they live
+Due = Callable[[Sequence[bytes]], Mask]
 
 
 @dataclass
@@ -71,16 +73,39 @@ class Change:
     expiring: Mask = field(default_factory=lambda: np.array([], dtype=bool))
 
     @property
-    def new_rows(self) -> Sequence[bytes]:
+    def new_rows(self) -> BytesArray:
         """The rows that the flow writes to for the first time, or for the first time in long."""
-        return self.those(self.expiring)
+        return self.rows.filter(pa.array(self.expiring))
 
     def those(self, chosen: Mask) -> list[bytes]:
         """Return some of the rows."""
-        if not chosen.any():
-            return []
-        rows: list[bytes] = self.rows.filter(pa.array(chosen)).to_pylist()
+        rows: list[bytes] = self.rows.filter(pa.array(chosen)).to_pylist() if chosen.any() else []
         return rows
+
+
+@dataclass
+class Gathered:
+    """Chunks of a stream that are flushed together, with what several of its views ask of them.
+
+    Attributes:
+        chunks: The chunks.
+    """
+
+    chunks: Sequence[Chunk]
+    _numbered: dict[tuple[str, ...], Numbered] = field(default_factory=dict)
+
+    @cached_property
+    def events(self) -> pa.RecordBatch:
+        """Their events."""
+        events: pa.RecordBatch = pa.concat_batches([c.events for c in self.chunks])  # type: ignore[attr-defined] # not in the stubs
+        return events
+
+    def numbered(self, entity: Entity) -> Numbered:
+        """Return which entity each event belongs to."""
+        keys = tuple(entity.keys)
+        if keys not in self._numbered:
+            self._numbered[keys] = number(entity, self.events)
+        return self._numbered[keys]
 
 
 @dataclass(frozen=True)
@@ -90,24 +115,25 @@ class ViewChanges:
     Attributes:
         layout: The view's layout.
         tags: The tags of its shards.
-        lifetimes: Says which touched rows must have their expiry moved, and how long each lives
-            from now on (ms); takes entity keys and newest event times.
+        due: Tells by their entities which rows must be told how long they live.
+        lifetime_ms: How long that is.
         replayed: By partition, the offsets of events that are in the rows already because their
             dead letter was replayed.
     """
 
     layout: Layout
     tags: Sequence[bytes]
-    lifetimes: Lifetimes
+    due: Due
+    lifetime_ms: int
     replayed: Mapping[str, set[int]]
 
-    def of(self, chunks: Sequence[Chunk], held: Held) -> dict[bytes, Change]:
+    def of(self, gathered: Gathered, held: Held) -> dict[bytes, Change]:
         """Return the changes by unit; events that a unit holds already are left out of it."""
-        events = pa.concat_batches([c.events for c in chunks])  # type: ignore[attr-defined] # not in the stubs
+        events = gathered.events
         if not events.num_rows:
             return {}
-        assigned = assign(self.layout, events)
-        seen = self._seen(chunks, assigned, held)
+        assigned = assign(self.layout, events, gathered.numbered(self.layout.view.entity))
+        seen = self._seen(gathered.chunks, assigned, held)
         if seen is not None:
             assigned = assigned.without(seen)
         return self._appends(partial(self.layout, events, assigned))
@@ -116,11 +142,8 @@ class ViewChanges:
         keys: list[bytes] = touched.keys.to_pylist()
         shards = shards_of(keys, len(self.tags))
         order = np.argsort(shards.astype(np.int16), kind="stable")
-        moved, lifetimes_ms = self.lifetimes(keys, touched.newest_us)
-        lifetime_ms = np.zeros(len(keys), dtype=np.int64)
-        lifetime_ms[moved] = lifetimes_ms
         rows, frames = self._rows(touched.keys, shards).take(order), touched.frames.take(order)
-        packed = _Packed.of(rows, frames, lifetime_ms[order])
+        packed = _Packed.of(rows, frames, self.due(keys)[order], self.lifetime_ms)
         bounds = np.searchsorted(shards[order], np.arange(len(self.tags) + 1)).tolist()
         return {
             tag: packed.change(start, end)
@@ -234,16 +257,17 @@ class _Packed:
     sizes: Ints
     expiring: Mask
     appends: BytesArray
-    expiries: Sequence[BytesArray]  # of those that are expiring
+    expiries: BytesArray  # of those that are expiring
 
     @classmethod
-    def of(cls, rows: BytesArray, frames: BytesArray, lifetime_ms: Ints) -> "_Packed":
-        """Pack a frame for each row, and a lifetime where it is not 0."""
-        expiring = lifetime_ms > 0
-        mortal, lifetimes = rows.filter(pa.array(expiring)), decimals(lifetime_ms[expiring])
-        # Let a row live at least so long: what it has is not shortened by a late event.
-        expiries = [pack_all(b"PEXPIRE", mortal, lifetimes, when) for when in (b"NX", b"GT")]
+    def of(
+        cls, rows: BytesArray, frames: BytesArray, expiring: Mask, lifetime_ms: int
+    ) -> "_Packed":
+        """Pack a frame for each row, and its lifetime where it is to be told."""
+        mortal = rows.filter(pa.array(expiring))
+        lifetimes = pa.repeat(pa.scalar(b"%d" % lifetime_ms, pa.large_binary()), len(mortal))
         sizes = np.asarray(pc.binary_length(frames))
+        expiries = pack_all(b"PEXPIRE", mortal, lifetimes)
         return cls(rows, sizes, expiring, pack_all(b"APPEND", rows, frames), expiries)
 
     def change(self, start: int, end: int) -> Change:
@@ -254,8 +278,7 @@ class _Packed:
         first = int(np.count_nonzero(self.expiring[:start]))
         last = first + int(np.count_nonzero(expiring))
         if first < last:
-            for expiries in self.expiries:
-                change.commands.add_all(expiries[first:last])
+            change.commands.add_all(self.expiries[first:last])
         return change
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.layout import Layout
 from featurestore.definitions.view import FeatureView
 from featurestore.storage.commands import pack
@@ -13,10 +13,9 @@ from featurestore.storage.compactor import Compactor
 from featurestore.storage.keys import view_name, view_tag
 from featurestore.storage.wire import Reply
 from featurestore.storage.wires import Wires
-from flows.changes import Change, Held, ViewChanges
+from flows.changes import Change, Gathered, Held, ViewChanges
 from flows.expiry import Expiry
 from flows.past import Past
-from flows.steps import Chunk
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,17 @@ class ViewRows:
 
     def changes(
         self,
-        chunks: Sequence[Chunk],
+        gathered: Gathered,
         held: Held,
         pasts: Mapping[str, Past],
-        frontier_us: int,
         steady_us: int,
     ) -> dict[bytes, Change]:
-        """Return what chunks change, by unit."""
-
-        def lifetimes(keys: Sequence[bytes], newest: Ints) -> tuple[Ints, Ints]:
-            return self.expiry.lifetimes(keys, newest, frontier_us, steady_us)
-
+        """Return what events change, by unit."""
         name = view_name(self.view)
         replayed = {p: past.replayed.get(name, set()) for p, past in pasts.items()}
-        return ViewChanges(self.layout, self.tags, lifetimes, replayed).of(chunks, held)
+        due = partial(self.expiry.due, steady_us=steady_us)
+        of = ViewChanges(self.layout, self.tags, due, self.expiry.lifetime_ms, replayed)
+        return of.of(gathered, held)
 
     def look_after(self, changes: Sequence[tuple[Change, Sequence[Reply]]]) -> None:
         """Compact the rows that became too long; let those expire that were deleted meanwhile.
@@ -82,7 +78,7 @@ class ViewRows:
 
     def _let_expire(self, rows: Sequence[bytes]) -> None:
         """Give rows an expiry that were made anew though this flow thought that they have one."""
-        lifetime = b"%d" % self.expiry.longest_ms
+        lifetime = b"%d" % self.expiry.lifetime_ms
         for wire, places in list(self.compactor.wires.split(rows)) if rows else ():
             wire.send(pack(b"PEXPIRE", rows[place], lifetime, b"NX") for place in places)
             for _ in places:

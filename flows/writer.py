@@ -31,9 +31,8 @@ from featurestore.storage.survival import survival
 from featurestore.storage.topology import Topology
 from featurestore.storage.wire import Wire
 from featurestore.storage.wires import Wires
-from flows.changes import LETTERS_KEPT, Change, counted, ledger_change
+from flows.changes import LETTERS_KEPT, Change, Gathered, counted, ledger_change
 from flows.claims import Claims
-from flows.frontier import UNKNOWN
 from flows.known_stores import KnownStores
 from flows.pace import Pace
 from flows.past import Past, pasts
@@ -166,6 +165,9 @@ class Writer:
             by_stream[stream] = self._claims[stream].sift(by_stream[stream])
         chunks = [chunk for of in by_stream.values() for chunk in of]
         changes = [(s, of, self._changes(s, of)) for s, of in by_stream.items()]
+        for _, _, units in changes:
+            for tag, change in units.items():
+                self._units[tag].look_at(change.new_rows)
         self._finish()
         held = {_source(chunk): self._ledger_holds(chunk) for chunk in chunks}
         by_unit = {tag: change for _, _, units in changes for tag, change in units.items()}
@@ -173,7 +175,7 @@ class Writer:
         for stream, of, units in changes:
             progress = {source_field(stream, c.partition): c.end for c in of}
             for tag, change in units.items():
-                self._units[tag].send(change.commands, progress, change.new_rows)
+                self._units[tag].send(change.commands, progress)
 
     def finish(self) -> None:
         """Flush, and wait until all is committed."""
@@ -272,12 +274,11 @@ class Writer:
         held = self._ledger(stream, [chunk.partition for chunk in chunks])
         ledger = ledger_change(stream, chunks, held, self.clock(), self.letters_kept)
         changes = {stream_tag(stream): ledger}
-        reached = [c.frontier.reached_us for c in chunks if c.frontier.reached_us > UNKNOWN]
-        newest = [c.newest_us for c in chunks if c.newest_us is not None]
+        gathered = Gathered(chunks)
         past = {chunk.partition: self.pasts[stream, chunk.partition] for chunk in chunks}
-        for view in self.catalog.views_of(stream) if newest else ():
+        for view in self.catalog.views_of(stream):
             of, held_by = self._views[view.name], self._held_by(view, chunks)
-            changes |= of.changes(chunks, held_by, past, max(reached or newest), self.steady())
+            changes |= of.changes(gathered, held_by, past, self.steady())
         return changes
 
     def _finish(self) -> None:

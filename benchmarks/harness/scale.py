@@ -14,7 +14,7 @@ class Scale:
         runs: So many rounds; in each, we and the peer are measured one after the other.
         seconds: Of load per figure.
         connections: How many connections look-ups come over.
-        entity_steps: Up to how many entities growth is measured.
+        entity_steps: Over how many entities growth is measured.
         skews: How events spread over users.
         processes: With how many worker processes.
         axes: Along what the growth of an event's cost is measured, besides entities.
@@ -29,7 +29,7 @@ class Scale:
     runs: int = 5
     seconds: float = 4.0
     connections: tuple[int, ...] = (1, 64)
-    entity_steps: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    entity_steps: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     skews: tuple[str, ...] = ("zipf", "uniform")
     processes: tuple[int, ...] = (1, 2)
     axes: tuple[str, ...] = ("aggregations", "windows", "views")

@@ -17,7 +17,10 @@ from featurestore.aggregation.layout import AT, SIGN, Layout
 from featurestore.aggregation.records import Records, in_order, lifted, merged
 from featurestore.aggregation.tiling import newest, tiles_of
 from featurestore.contracts.reversal import reversing
+from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Arrow
+
+Numbered = tuple[Ints, BytesArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,10 @@ class Touched:
     Attributes:
         keys: The entities touched, as an array of bytes.
         frames: For each, the frame to append to its row, as an array of bytes.
-        newest_us: For each, the event time of the newest event.
     """
 
     keys: BytesArray
     frames: BytesArray
-    newest_us: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,20 @@ class Assigned:
         return Assigned(self.keys, np.where(events, -1, self.entities), self.keyless)
 
 
-def assign(layout: Layout, events: pa.RecordBatch) -> Assigned:
-    """Find out which entity each event belongs to."""
-    keys = [events.column(key) for key in layout.view.entity.keys]
-    entities, names = encode_keys(keys)
+def number(entity: Entity, events: pa.RecordBatch) -> Numbered:
+    """Return for each event the number of its entity, -1 where a key is missing, and the keys."""
+    return encode_keys([events.column(key) for key in entity.keys])
+
+
+def assign(layout: Layout, events: pa.RecordBatch, numbered: Numbered | None = None) -> Assigned:
+    """Find out which entity each event belongs to.
+
+    Args:
+        layout: The view's layout.
+        events: Columns as `Stream.columns` names them.
+        numbered: What `number` made of them, where other views have asked for it already.
+    """
+    entities, names = numbered or number(layout.view.entity, events)
     wanted = _wanted(layout, events)
     keyless = int(np.count_nonzero(wanted & (entities < 0)))
     return Assigned(names, np.where(wanted, entities, -1), keyless)
@@ -85,12 +96,11 @@ def partial(layout: Layout, events: pa.RecordBatch, assigned: Assigned | None = 
     groups = Groups.of(entities)
     if not len(groups):
         nothing = pa.array([], pa.large_binary())
-        return Touched(nothing, nothing, np.array([], dtype=np.int64))
+        return Touched(nothing, nothing)
     busy = groups.sizes > layout.view.record_budget
     frames = _frames(layout, points, groups, busy)
     names = assigned.keys.take(entities[groups.starts])
-    newest = groups.largest(points.column(AT)).astype(np.int64)
-    return Touched(names, frames, newest)
+    return Touched(names, frames)
 
 
 def _wanted(layout: Layout, events: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -78,6 +78,21 @@ def pack_all(name: bytes, keys: BytesArray, values: BytesArray, *last: bytes) ->
     )
 
 
+def pack_keys(name: bytes, keys: BytesArray, most: int) -> list[bytes]:
+    r"""Return ``name key key...`` for all keys, so many in a command at most.
+
+    Cost: about 0.1 µs per key.
+
+    >>> pack_keys(b"EXISTS", pa.array([b"u1", b"u2", b"u3"], pa.large_binary()), 2)[1]
+    b'*2\r\n$6\r\nEXISTS\r\n$2\r\nu3\r\n'
+    """
+    size = pa.scalar(b"$", pa.large_binary())
+    words = pc.binary_join_element_wise(size, _lengths(keys), _KEY, keys, _KEY, _NOTHING)
+    batches = (words[at : at + most] for at in range(0, len(words), most))
+    start = b"$%d\r\n%b\r\n" % (len(name), name)
+    return [b"*%d\r\n" % (1 + len(of)) + start + end_to_end(of) for of in batches]
+
+
 def decimals(numbers: Ints) -> BytesArray:
     """Return whole numbers as text, an array of bytes.
 

@@ -13,10 +13,10 @@
 5. An error reply to any command (out of memory, read-only, moved, no permission) aborts the whole
    transaction and raises `StoreRefused`: no position moves, the events are replayed from the
    source. The one error that comes only after EXEC is a foreign value of another type under one
-   of our keys, so those that a flow touches for the first time are looked at before: a script in
-   front of the MULTI touches the fence if one is foreign, and so the EXEC fails as a whole. Who
-   replaces a row later that this flow has written to already has destroyed that row; it is
-   raised, but the events of that row in that transaction are gone with all the others of it.
+   of our keys, so those that a flow touches for the first time are looked at before the
+   transaction is sent. Who replaces a row later that this flow has written to already has
+   destroyed that row; it is raised, but the events of that row in that transaction are gone with
+   all the others of it.
 6. What a unit holds when a flow takes it over may not have survived yet as configured; the mark in
    the fence is written after it and waited for, so that all before it has survived too.
 
@@ -31,30 +31,15 @@ from uuid import uuid4
 
 from hiredis import ReplyError
 
+from featurestore.aggregation.arrays import BytesArray
 from featurestore.errors import Fenced, StoreRefused
-from featurestore.storage.commands import Commands, pack
+from featurestore.storage.commands import Commands, pack, pack_keys
 from featurestore.storage.faults import refusal
 from featurestore.storage.keys import fence_key, progress_key
 from featurestore.storage.wire import Reply, Wire
 
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
-# Names a foreign value; touches the fence then, which is WATCHed, so that the EXEC behind it fails.
-# Most rows that are new to a flow are new to the store: one EXISTS tells for hundreds of them.
-_GUARD = b"""
-if redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
-  for i = 2, #KEYS do
-    local kind = redis.call('TYPE', KEYS[i]).ok
-    if kind ~= 'string' and kind ~= 'none' then
-      redis.call('HSET', KEYS[1], '!foreign', KEYS[i])
-      redis.call('HDEL', KEYS[1], '!foreign')
-      return KEYS[i]
-    end
-  end
-end
-return false
-"""
-_GUARDED = 500  # rows in a call; Lua handles more of them at half the pace
-_NONE = b"$-1\r\n"
+_LOOKED_AT = 50  # rows in a call; where one is there, all of them are asked for their type
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 
@@ -123,7 +108,7 @@ class Unit:
     _sent: list[bytes | memoryview] = field(default_factory=list)
     _queued: int = 0
     _changes: int = 0
-    _guards: int = 0
+    _looked_at: BytesArray = ()
     _arming: bytes = b""  # watches the fence and asks for our marks
 
     def take_over(
@@ -156,27 +141,34 @@ class Unit:
                 self.progress[source] = int(offset)
         self._rearm()
 
-    def send(
-        self, changes: Commands, progress: Mapping[bytes, int], new: Sequence[bytes] = ()
-    ) -> None:
+    def look_at(self, rows: BytesArray) -> None:
+        """Ask about rows that this flow has not written to before, or not for long.
+
+        It may be called while a transaction is in flight; what is found out counts for the next.
+        """
+        if len(rows):
+            self.wire.send(pack_keys(b"EXISTS", rows, _LOOKED_AT))
+            self._looked_at = rows
+
+    def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
         """Send one transaction; `settle` must have been called for the one before.
 
         Args:
             changes: Commands on keys of this unit.
             progress: The last offset they cover, by source field.
-            new: The rows among them that this flow has not written to before, or not for long.
+
+        Raises:
+            StoreRefused: Another program has a value under one of the rows that were looked at.
         """
         assert not self._sent, "settle the transaction before"
+        self._refuse_foreign()
         moved = [(s, end) for s, end in progress.items() if end > self.progress.get(s, -1)]
         words = [word for source, end in moved for word in (source, b"%d" % end)]
         position = [pack(b"HSET", progress_key(self.tag), *words)] if words else []
         self._queued, self._changes = changes.count + len(position), changes.count
         if not self._queued:
             return
-        guards = [self._guard(new[at : at + _GUARDED]) for at in range(0, len(new), _GUARDED)]
-        self._guards = len(guards)
         self._sent = [
-            *guards,
             _MULTI,
             *changes.buffers,
             *position,
@@ -216,16 +208,15 @@ class Unit:
 
     def _replies(self) -> list[Reply] | None:
         """Read one transaction's replies; None when the fence moved but not for us."""
-        foreign = self._begun()
+        if not self.wire.expect(_OK + _QUEUED * self._queued):
+            for _ in range(self._queued + 1):
+                self.wire.read()
         done = self.wire.read()
         if self.survival.command:
             survived = self.wire.read()
             if done is not None:
                 self.survival.check(survived)
         self._rearm()
-        if isinstance(foreign, bytes):
-            wrong = f"WRONGTYPE the key {foreign!r} holds no row"
-            raise refusal(wrong)
         if done is None:
             return None
         replies = _array(done)
@@ -233,22 +224,21 @@ class Unit:
             raise refusal(str(next(r for r in replies if isinstance(r, ReplyError))))
         return replies
 
-    def _begun(self) -> Reply:
-        """Read the replies to the guard, to MULTI, to each change, to the position.
-
-        Returns:
-            The key that the guard found to be foreign.
-        """
-        usual = _NONE * self._guards + _OK + _QUEUED * self._queued
-        if self.wire.expect(usual):
-            return None
-        found = [self.wire.read() for _ in range(self._guards)]
-        for _ in range(self._queued + 1):
-            self.wire.read()
-        return next((key for key in found if key is not None), None)
-
-    def _guard(self, rows: Sequence[bytes]) -> bytes:
-        return pack(b"EVAL", _GUARD, b"%d" % (len(rows) + 1), fence_key(self.tag), *rows)
+    def _refuse_foreign(self) -> None:
+        """Refuse rows that were looked at and hold another type; most are not there at all."""
+        there: list[bytes] = []
+        for at in range(0, len(self._looked_at), _LOOKED_AT):
+            if self.wire.read():
+                there += self._looked_at[at : at + _LOOKED_AT].to_pylist()
+        self._looked_at = ()
+        if not there:
+            return
+        self.wire.send(pack(b"TYPE", row) for row in there)
+        kinds = [self.wire.read() for _ in there]
+        for row, kind in zip(there, kinds, strict=True):
+            if kind not in (b"string", b"none"):
+                wrong = f"WRONGTYPE the key {row!r} holds no row"
+                raise refusal(wrong)
 
     def _rearm(self) -> None:
         self.wire.read()  # WATCH
