@@ -139,7 +139,12 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or []:
             await self._accept_what_waits(listening)
+        asyncio.get_running_loop().call_soon(self._end_connections)  # those just accepted, too
         await super().shutdown(sockets)
+
+    def _end_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
 
     async def _accept_what_waits(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -107,17 +107,22 @@ def _ask_until_closed(port: int) -> list[int]:
 
 
 @pytest.mark.parametrize("path", ["/v1/features/clicks_v1?user_id=u1", "/healthz"])
+@pytest.mark.parametrize("processes", ["1", "2"])
 def test_connections_that_wait_to_be_accepted_are_answered_before_it_ends(
-    serve: Start, path: str
+    serve: Start, path: str, processes: str
 ) -> None:
-    process = serve()
+    process = serve("--processes", processes)
     port = port_of(process)
-    process.send_signal(signal.SIGSTOP)
+    serving = [process.pid] if processes == "1" else _children(process.pid)
+    for pid in serving:
+        os.kill(pid, signal.SIGSTOP)
     connections = [Connection(port) for _ in range(50)]
     for connection in connections:
         connection.send(request("GET", path))
     process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGCONT)
+    time.sleep(0.5)  # until it has told its processes
+    for pid in serving:
+        os.kill(pid, signal.SIGCONT)
     assert [connection.receive().status for connection in connections] == [200] * 50
     assert all(connection.ends() for connection in connections)
     for connection in connections:
