@@ -108,7 +108,7 @@ class Lookups:
     def start(self, request: Request, done: Callable[[Answer], None]) -> None:
         """Answer a request: call `done`, now or when its rows have come.
 
-        Cost: some 30 µs for one entity of ten features; the fetch is shared with all look-ups of
+        Cost: some 15 µs for one entity of ten features; the fetch is shared with all look-ups of
         the same tick of the event loop.
         """
         began = perf_counter()
