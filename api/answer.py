@@ -1,13 +1,13 @@
 """An answer: what a request is told, whichever way it came in."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 ARROW = b"application/vnd.apache.arrow.stream"
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """A response before it is put into HTTP.
 
     Attributes:

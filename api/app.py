@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -205,7 +206,7 @@ def _of_http(app: FastAPI, request: Request, error: HTTPException) -> Answer:
         allow = ", ".join(_methods(app, request))
         detail = f"{request.method} is not for this path; allowed: {allow}"
         answer = problem(status, "method-not-allowed", detail, path)
-        return answer._replace(headers=((b"allow", allow.encode()),))
+        return replace(answer, headers=((b"allow", allow.encode()),))
     if status is HTTPStatus.NOT_FOUND:
         return problem(status, "unknown-path", f"there is no such path; see {app.docs_url}", path)
     return problem(status, "failure", str(error.detail), path)

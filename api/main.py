@@ -6,6 +6,7 @@ The one place in it that reads the environment:
 ``FEATURESTORE_STORE_DEADLINE``  how many seconds the store may take to answer
 """
 
+import asyncio
 import contextlib
 import gc
 import multiprocessing
@@ -121,7 +122,8 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server, which tells when it is ready and ends by itself on a signal.
 
-    uvicorn raises the signal again once it has drained, so that the exit code would be 143.
+    uvicorn raises the signal again once it has drained, so that the exit code would be 143; and
+    closes the listening socket with connections in it that clients take for accepted.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
@@ -133,6 +135,26 @@ class _Server(uvicorn.Server):
         if self.started:
             _spare_the_collector()
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in sockets or []:
+            await self._accept_what_waits(listening)
+        asyncio.get_running_loop().call_soon(self._end_connections)  # those just accepted, too
+        await super().shutdown(sockets)
+
+    def _end_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    async def _accept_what_waits(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted, _ = listening.accept()
+                await loop.connect_accepted_socket(self._protocol, accepted)
+
+    def _protocol(self) -> HotProtocol:
+        return HotProtocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -224,16 +246,20 @@ def _supervise(
                 if process.is_alive() or stopping:
                     continue
                 if waiting:
-                    _stop(running)
+                    _stop(running, sockets)
                     msg = f"a process of the API ended with {process.exitcode} before it was ready"
                     raise FeatureStoreError(msg)
                 sys.stderr.write(f"a process ended with {process.exitcode}; started again\n")
                 running[number], waiting = start(number), 0
                 time.sleep(1)
-        _stop(running)
+        _stop(running, sockets)
 
 
-def _stop(processes: Sequence[SpawnProcess]) -> None:
+def _stop(processes: Sequence[SpawnProcess], sockets: Sequence[socket.socket]) -> None:
+    for (
+        listening
+    ) in sockets:  # theirs are copies: while ours were open, clients could still connect
+        listening.close()
     for process in processes:
         process.terminate()
     for process in processes:

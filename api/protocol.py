@@ -9,6 +9,8 @@ uvicorn's parser and the app, whose routes for the same paths call the same `Loo
 2. A head that is not strictly what RFC 9112 allows is not plain: uvicorn says what is wrong with
    it. The same for a length that does not fit, a coding, an expectation, an upgrade, a close.
 3. What arrives while a look-up is under way waits, and is taken up in order.
+4. A connection that is to end and has nothing under way stays open a moment more: a request may be
+   on its way here, and whoever sent it would not learn whether it was lost.
 """
 
 import asyncio
@@ -31,6 +33,7 @@ _PLAIN = re.compile(
 _HEADER = re.compile(rb"(" + _TOKEN + rb"):[\t ]*([\t -~\x80-\xff]*?)[\t ]*\r\n")
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer"})
 _LONGEST_HEAD = 2048
+_LAST_WORD_SECONDS = 0.3  # more than most networks take
 _HEADS_KEPT = 1024
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 
@@ -87,6 +90,12 @@ class HotProtocol(HttpToolsProtocol):
         self._reading = True
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """Begin to answer; the last answer of a connection says so."""
+        super().on_headers_complete()
+        if self._closing and self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def on_message_complete(self) -> None:
         """Note that it no longer is."""
         self._reading = False
@@ -101,8 +110,14 @@ class HotProtocol(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
-        """Close the connection once what is under way is answered."""
+        """Close the connection once what is under way, or on its way here, is answered."""
         self._closing = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LAST_WORD_SECONDS, self._end)
+        else:
+            super().shutdown()
+
+    def _end(self) -> None:
         if not self._busy:
             super().shutdown()
 

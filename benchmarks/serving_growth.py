@@ -68,12 +68,23 @@ def _measured(
 
 
 def _cost(sample: Sample) -> Sample:
-    return Sample(sample.cpu_us("api"), sample.spent, sample.work, sample.also)
+    return Sample(_api(sample), sample.spent, sample.work, sample.also)
+
+
+def _api(sample: Sample) -> float:
+    return sample.cpu_us("api")
+
+
+def _store(sample: Sample) -> float:
+    return sample.cpu_us("server")
 
 
 def _row(axis: str, by_size: Mapping[int, Samples], goal: str) -> Row:
     least, *_, most = by_size
-    points = [(float(size), middle(samples)) for size, samples in by_size.items()]
+    lines = {
+        share: [(float(size), middle(some, of)) for size, some in by_size.items()]
+        for share, of in (("API", _api), ("store", _store))
+    }
     linear = f"{goal}: < {most / least:g}" if goal != "bounded" else goal
     return Row(
         "serving_growth",
@@ -85,7 +96,7 @@ def _row(axis: str, by_size: Mapping[int, Samples], goal: str) -> Row:
         linear,
         f"{_CONNECTIONS} connections",
         axis,
-        {"API": points},
+        lines,
     )
 
 

@@ -509,14 +509,21 @@ static PyObject *cutter_read(Cutter *self, PyObject *const *args, Py_ssize_t cou
         Py_RETURN_NONE;
     }
     PyObject *values = PyList_New(self->outputs), *times = PyList_New(self->outputs);
-    for (Py_ssize_t i = 0; values && times && i < self->outputs; i++) {
-        int64_t at = newest(self, self->output[i].window);
-        PyObject *value = python_of(self, &self->output[i]);
+    PyObject *newest_of = PyTuple_New(self->windows); /* outputs of a window share its time */
+    for (Py_ssize_t w = 0; newest_of && w < self->windows; w++) {
+        int64_t at = newest(self, w);
         PyObject *time = at == MISSING ? Py_NewRef(Py_None) : PyLong_FromLongLong(at);
-        PyList_SET_ITEM(values, i, value);
-        PyList_SET_ITEM(times, i, time);
-        if (!value || !time) Py_CLEAR(values);
+        PyTuple_SET_ITEM(newest_of, w, time);
+        if (!time) Py_CLEAR(newest_of);
     }
+    if (!newest_of) Py_CLEAR(values);
+    for (Py_ssize_t i = 0; values && times && i < self->outputs; i++) {
+        PyObject *value = python_of(self, &self->output[i]);
+        PyList_SET_ITEM(values, i, value);
+        PyList_SET_ITEM(times, i, Py_NewRef(PyTuple_GET_ITEM(newest_of, self->output[i].window)));
+        if (!value) Py_CLEAR(values);
+    }
+    Py_XDECREF(newest_of);
     PyObject *both = values && times ? PyTuple_Pack(2, values, times) : NULL;
     Py_XDECREF(values);
     Py_XDECREF(times);

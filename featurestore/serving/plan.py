@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from featurestore.aggregation.entity_keys import encode_key
 from featurestore.aggregation.short_rows import Read
@@ -126,15 +126,13 @@ class Plan:
     def _plain_keys(self, entities: Sequence[Mapping[str, object]]) -> list[bytes]:
         """Return the rows of entities of one key of text each; nothing where one is another."""
         key = self._text_key
-        try:
-            texts = [entity[key] for entity in entities] if key is not None else []
-        except KeyError:
-            return []
-        if {*map(type, texts)} != {str}:
+        if key is None:
             return []
         try:
-            names = [text.encode() for text in cast("list[str]", texts)]
-        except UnicodeEncodeError:
+            names = [t.encode() for entity in entities if type(t := entity[key]) is str]
+        except (KeyError, UnicodeEncodeError):
+            return []
+        if len(names) < len(entities):
             return []
         if len(self._parts) == 1 and len(names) > 1:
             return row_keys(self._parts[0].tags, names)

@@ -1,14 +1,15 @@
 """A question: what one request asks of a plan, checked, on its way to the rows and back."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from featurestore.serving.context import Context, Given, context_of
 from featurestore.serving.plan import Plan
 from featurestore.serving.vector import Vectors
 
 
-class Question(NamedTuple):
+class Question(Struct, frozen=True):
     """What a request asks.
 
     Attributes:

@@ -7,7 +7,9 @@ each comes as it is cheapest to make, and turns into the other only where that i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
@@ -33,7 +35,7 @@ class Reads(Protocol):
         """Return the event times, place by place."""
 
 
-class RowWise(NamedTuple):
+class RowWise(Struct, frozen=True):
     """What was read, entity by entity."""
 
     values: Sequence[list[Value]]

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
+
+from msgspec import Struct
 
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
@@ -69,7 +71,7 @@ class Judge(Protocol):
         """Tell of each value of so many entities, of these rows, whether it is exact."""
 
 
-class Vectors(NamedTuple):
+class Vectors(Struct, frozen=True):
     """The vectors of some entities, one each, in the order of the request.
 
     Attributes:

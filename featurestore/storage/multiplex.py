@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import hiredis
 import redis.asyncio
+from msgspec import Struct
 
 from featurestore.errors import StoreError, StoreUnreachable
 from featurestore.storage.commands import pack
@@ -191,14 +192,13 @@ class Multiplex(asyncio.Protocol):
         return commands + ([pack(b"SELECT", b"%d" % given["db"])] if given.get("db") else [])
 
 
-class _Asked:
+class _Asked(Struct):
     """Commands in flight: how many replies they have, and what came so far."""
 
-    __slots__ = ("count", "done", "replies", "until")
-
-    def __init__(self, count: int, done: Done, until: float) -> None:
-        self.count, self.done, self.until = count, done, until
-        self.replies: list[Reply] = []
+    count: int
+    done: Done
+    until: float
+    replies: list[Reply] = []
 
     def outcome(self) -> Outcome:
         for reply in self.replies:

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -77,6 +78,56 @@ def test_on_a_signal_it_answers_what_is_under_way_and_ends_with_0(
     idle.close()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_under_load_a_signal_loses_no_request(serve: Start, processes: str) -> None:
+    process = serve("--processes", processes)
+    port = port_of(process)
+    with ThreadPoolExecutor(8) as clients:
+        asking = [clients.submit(_ask_until_closed, port) for _ in range(8)]
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        answered = [each.result() for each in asking]
+    assert all(set(statuses) == {200} for statuses in answered)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def _ask_until_closed(port: int) -> list[int]:
+    """Ask again once answered, until told that the connection ends; return the statuses."""
+    connection, statuses, ends = Connection(port), [], False
+    while not ends:
+        connection.send(request("GET", "/v1/features/clicks_v1?user_id=u1"))
+        reply = connection.receive()
+        statuses.append(reply.status)
+        ends = reply.headers.get("connection") == "close"
+    connection.close()
+    return statuses
+
+
+@pytest.mark.parametrize("path", ["/v1/features/clicks_v1?user_id=u1", "/healthz"])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_connections_that_wait_to_be_accepted_are_answered_before_it_ends(
+    serve: Start, path: str, processes: str
+) -> None:
+    process = serve("--processes", processes)
+    port = port_of(process)
+    serving = [process.pid] if processes == "1" else _children(process.pid)
+    for pid in serving:
+        os.kill(pid, signal.SIGSTOP)
+    connections = [Connection(port) for _ in range(50)]
+    for connection in connections:
+        connection.send(request("GET", path))
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)  # until it has told its processes
+    for pid in serving:
+        os.kill(pid, signal.SIGCONT)
+    assert [connection.receive().status for connection in connections] == [200] * 50
+    assert all(connection.ends() for connection in connections)
+    for connection in connections:
+        connection.close()
+    assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize("processes", [1, 2])

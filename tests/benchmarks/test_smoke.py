@@ -2,17 +2,21 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import CLAIMS, main
 from benchmarks.harness.claim import Row, Sample
+from benchmarks.harness.open_loop import COMPILER
 from benchmarks.harness.report import cells, write
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_claim_can_be_measured_shown_and_written(claim: str, tmp_path: Path):
+    if claim == "tail" and shutil.which(COMPILER) is None:
+        pytest.skip("its load needs a C compiler")
     main([claim, "--quick", "--results", str(tmp_path)])
 
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
