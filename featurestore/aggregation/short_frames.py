@@ -7,7 +7,7 @@ from struct import Struct
 from typing import Any
 
 from featurestore.aggregation.accumulators import StateField, Wire
-from featurestore.aggregation.headers import EVENT, KIND_BITS, KIND_MASK, TILES, frames_of
+from featurestore.aggregation.headers import EVENT, HEADER, KIND_BITS, KIND_MASK, POINTS, TILES
 from featurestore.aggregation.layout import HEADER_BYTES, WORD_BYTES, Layout
 from featurestore.aggregation.packing import unpacked
 
@@ -50,15 +50,34 @@ class ShortFrames:
     def _any(self, row: bytes) -> tuple[Columns, Columns] | None:
         points: list[Record] = []
         tiles: list[Record] = []
-        for _, kind, count, body in frames_of(row, self._each):
-            of = self.tiles if kind == TILES else self.points
-            if not of.readable or not of.fits(count, body):
+        at, end, unpack, each = 0, len(row), HEADER.unpack_from, self._each
+        while at < end:
+            start = at
+            if each and row[at] & KIND_MASK == EVENT:
+                while at < end and row[at] & KIND_MASK == EVENT:
+                    at += each
+                if at > end:
+                    return None
+                points += self._events_in(row[start:at])
+                continue
+            start += HEADER_BYTES
+            if start > end:
                 return None
-            (tiles if kind == TILES else points).extend(of.read(count, body))
+            kind, _, count, length = unpack(row, at)
+            at = start + length
+            if kind == POINTS and not each:
+                found, of = points, self.points
+            elif kind == TILES and self.tiles.readable:
+                found, of = tiles, self.tiles
+            else:
+                return None
+            if at > end or start + count * of.size > at:
+                return None
+            found += of.read(row, start, count)
         if len(points) + len(tiles) > MOST_RECORDS:
             return None
         times, *columns = list(zip(*points)) or [()] * len(self.points.names)  # noqa: B905
-        events = [[time >> KIND_BITS for time in times] if self._each else times, *columns]
+        events = [[time >> KIND_BITS for time in times] if each else times, *columns]
         return events, list(zip(*tiles)) if tiles else ()  # noqa: B905 - see the class
 
     @cached_property
@@ -117,26 +136,25 @@ class Format:
         """One record without its heap."""
         return Struct("<" + "".join(map(_code, self.fields)))
 
-    def fits(self, count: int, body: memoryview) -> bool:
-        """Tell whether a frame's body may hold so many records."""
-        records = count * self.struct.size
-        return records == len(body) or (records < len(body) and bool(self.texts))
+    @cached_property
+    def size(self) -> int:
+        """How many bytes a record has without its heap."""
+        return self.struct.size
 
-    def read(self, count: int, body: memoryview) -> Iterable[Record]:
-        """Return the records in a frame's body."""
-        heap = count * self.struct.size
-        records = self.struct.iter_unpack(body[:heap])
-        return self._with_texts(records, bytes(body[heap:])) if self.texts else records
+    def read(self, row: bytes, at: int, count: int) -> Iterable[Record]:
+        """Return the records of the frame whose body starts at `at`."""
+        heap = at + count * self.size
+        records = self.struct.iter_unpack(row[at:heap])
+        return self._with_texts(row, heap, records) if self.texts else records
 
-    def _with_texts(self, records: Iterable[Record], heap: bytes) -> Iterable[Record]:
+    def _with_texts(self, row: bytes, heap: int, records: Iterable[Record]) -> Iterable[Record]:
         columns: list[Sequence[Any]] = list(zip(*records, strict=True))
-        at = 0
         for place in self.texts:
             values: list[bytes | None] = []
             for length in columns[place]:
-                end = at + max(length, 0)
-                values.append(None if length < 0 else heap[at:end])
-                at = end
+                end = heap + max(length, 0)
+                values.append(None if length < 0 else row[heap:end])
+                heap = end
             columns[place] = values
         return zip(*columns, strict=True)
 
