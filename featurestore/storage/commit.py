@@ -109,6 +109,7 @@ class Unit:
     _queued: int = 0
     _changes: int = 0
     _looked_at: BytesArray = ()
+    _there: list[bytes] = field(default_factory=list)  # of those looked at, some more among them
     _arming: bytes = b""  # watches the fence and asks for our marks
 
     def take_over(
@@ -191,6 +192,7 @@ class Unit:
             if replies is not None:
                 self._sent = []
                 return replies[: self._changes]
+            self._read_looked_at()  # it was asked behind the transaction that failed
             self.wire.send(self._sent)
         return []
 
@@ -224,13 +226,17 @@ class Unit:
             raise refusal(str(next(r for r in replies if isinstance(r, ReplyError))))
         return replies
 
-    def _refuse_foreign(self) -> None:
-        """Refuse rows that were looked at and hold another type; most are not there at all."""
-        there: list[bytes] = []
+    def _read_looked_at(self) -> None:
+        """Read which of the rows that were looked at may be there; most are not."""
         for at in range(0, len(self._looked_at), _LOOKED_AT):
             if self.wire.read():
-                there += self._looked_at[at : at + _LOOKED_AT].to_pylist()
+                self._there += self._looked_at[at : at + _LOOKED_AT].to_pylist()
         self._looked_at = ()
+
+    def _refuse_foreign(self) -> None:
+        """Refuse rows that were looked at and hold another type."""
+        self._read_looked_at()
+        there, self._there = self._there, []
         if not there:
             return
         self.wire.send(pack(b"TYPE", row) for row in there)

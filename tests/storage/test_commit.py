@@ -189,6 +189,16 @@ def test_a_foreign_value_is_found_wherever_it_stands_among_many_rows(
     writer.wire.close()
 
 
+def test_rows_are_looked_at_behind_a_transaction_that_must_be_sent_again(redis_url: str) -> None:
+    writer = unit(redis_url)
+    unit(redis_url, b"payments/p1")  # so that it fails once
+    writer.send(commands(append(b"u1", b"abc")), {SOURCE: 1})
+    writer.look_at(pa.array([TAG + b":u1", TAG + b":u2"], pa.large_binary()))
+    assert writer.settle() == [3]
+    writer.send(commands(append(b"u1", b"abc"), append(b"u2", b"d")), {SOURCE: 2})
+    assert writer.settle() == [6, 1]
+
+
 def test_rows_are_looked_at_while_a_flush_is_in_flight(redis_url: str) -> None:
     writer = unit(redis_url)
     for end in (1, 2):
