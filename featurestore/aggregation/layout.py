@@ -16,7 +16,7 @@ from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
 from featurestore.definitions.view import Feature, FeatureView
-from featurestore.definitions.window import Window, WindowKind, hops_by_age, most_tiles
+from featurestore.definitions.window import Window, WindowKind, hops_by_age
 
 HEADER_BYTES = 8
 WORD_BYTES = 8
@@ -145,8 +145,7 @@ class Layout:
     @property
     def most_records(self) -> int:
         """How many records a compacted row can have at most, whatever its traffic."""
-        tiles = most_tiles(self.windows) + self.counts_events  # one where the newest events start
-        return max(self.view.record_budget, self.view.record_budget // 2 + tiles)
+        return self.view.row_size.records
 
     @cached_property
     def budget_bytes(self) -> int:

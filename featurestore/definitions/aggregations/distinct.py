@@ -1,11 +1,17 @@
 """distinct: how many different values."""
 
-from featurestore.definitions.aggregation import Aggregation, always, at_most, register
+from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import at_most
 from featurestore.definitions.measure import Measure, measure
 
-DISTINCT = register(Aggregation("distinct", always(Kind.INT), tile_bytes=at_most(2600)))
+MOST_BYTES = (
+    2624  # of a CPC sketch with lg k = 12 as its library has it, and what says how long it is
+)
+DISTINCT = register(
+    Aggregation("distinct", always(Kind.INT), keeps={"hashes": at_most(MOST_BYTES)})
+)
 
 
 def distinct(of: Expression | str, *, where: Expression | None = None) -> Measure:
