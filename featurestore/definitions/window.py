@@ -165,7 +165,7 @@ def tumbling(
 
 
 def lifetime(*, offset: str | timedelta | None = None, name: str | None = None) -> WindowChoice:
-    """Choose all events there ever were.
+    """Choose all events there ever were: rows do not expire, and no event of the stream is late.
 
     Args:
         offset: How long before now it ends; that of the view if None.
