@@ -11,7 +11,7 @@ from featurestore.definitions.contract import Kind
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import NAME_RULE, is_name, report, require
 from featurestore.definitions.row_size import RowSize, row_size
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.window import (
@@ -96,6 +96,21 @@ class FeatureView:
     clock: Literal["wall", "event"] = field(default="wall", kw_only=True)
 
     def __post_init__(self) -> None:
+        listed = isinstance(self.windows, Sequence) and not isinstance(self.windows, str)
+        holds = {
+            NAME_RULE: is_name(self.name),
+            f"stream must be a Stream, got {self.stream!r}": isinstance(self.stream, Stream),
+            f"entity must be an Entity, got {self.entity!r}": isinstance(self.entity, Entity),
+            f"windows must be a list, as in ['1h'], got {self.windows!r}": listed,
+            f"features must be a dict, as in {{'payments': count()}}, got {self.features!r}": (
+                isinstance(self.features, Mapping)
+            ),
+            f"record_budget must be a whole number, got {self.record_budget!r}": (
+                type(self.record_budget) is int
+            ),
+            f"shards must be a whole number, got {self.shards!r}": type(self.shards) is int,
+        }
+        require(f"view {self.name!r}", holds)
         report([f"view {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property
@@ -240,7 +255,7 @@ class FeatureView:
         tiles = most_tiles(windows)
         if tiles <= MOST_TILES:
             return []
-        finest = min(windows, key=lambda window: window.hop_us)
+        finest = min(windows, key=lambda window: (window.hop_us, -window.reach_us))
         is_session = finest.kind is WindowKind.SESSION
         cure = (
             "longest, or lengthen the gap" if is_session else "the offset, or lengthen the window"
