@@ -183,7 +183,8 @@ class Layout:
     def _dues(self) -> Ints:
         """At which length a row of each level is due."""
         if not self.is_packed:
-            return self.budget_bytes * _TIMES
+            dues = self.budget_bytes * _TIMES
+            return np.append(dues[:-1], max(int(dues[-1]), 2 * self.view.row_size.bytes))
         words = max(self.point_words, words_of(self.tile_fields))
         longest = self.most_records * words * WORD_BYTES
         return np.maximum(self.budget_bytes, (longest * _SHARES).astype(np.int64))

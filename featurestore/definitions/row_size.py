@@ -56,7 +56,8 @@ class RowSize:
         """The length of the row."""
         longest = max(self.point_bytes, self.tile_bytes)
         newest = longest if self.newest_tiles else self.point_bytes
-        return _FRAMES_BYTES + self.newest * newest + self.tiles * longest
+        shared = 2 * (self.point_bytes + self.tile_bytes)  # at most, where records are packed
+        return _FRAMES_BYTES + shared + self.newest * newest + self.tiles * longest
 
     @property
     def problem(self) -> str | None:
