@@ -25,6 +25,7 @@ CLAIMS = [
     "growth",
     "freshness",
     "memory",
+    "distinct_sketches",
     "serving",
     "tail",
     "arrow",

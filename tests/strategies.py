@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -192,7 +193,11 @@ KINDS_OF_FEATURES = {
 }
 
 
+rows_of_any_size = patch("featurestore.definitions.row_size.MOST_BYTES", 2**40)
+
+
 @lru_cache(maxsize=64)
+@rows_of_any_size
 def view_of(
     windows: tuple[Any, ...],
     offset: str | None,
@@ -201,7 +206,7 @@ def view_of(
     filtered: bool = False,
     features: str = "basic",
 ) -> FeatureView:
-    """A view with many aggregations over every column they take."""
+    """A view with many aggregations over every column they take, more than a real one may have."""
     features = {"n": count(), "which": total("bit")} | KINDS_OF_FEATURES[features]()
     return FeatureView(
         "purchases_by_user",

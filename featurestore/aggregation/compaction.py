@@ -1,8 +1,9 @@
 """Compaction: from a long row to a short one that answers the same.
 
 A row within its record budget keeps every event: it stays exact. Past it, half the budget's worth
-of newest records stay as they are, older ones become tiles (`tiling`), and what no window can
-reach any more is left behind. So a row has a bounded number of records, whatever its traffic.
+of newest records stay as they are if they are events, others become tiles (`tiling`), and what no
+window can reach any more is left behind. So a row has a bounded number of events and of tiles,
+whatever its traffic.
 
 A row that was left without some of its events has a tile, if only of one event: so a row without
 a tile has all of its events (`exactness`).
@@ -41,8 +42,8 @@ def compact(layout: Layout, rows: Sequence[bytes]) -> list[bytes]:
     sorted_records = records.take(order)
     if not len(sorted_records):
         return [b""] * len(rows)
-    keep, tile, groups = _sort_out(layout, sorted_records)
     is_point = order < len(points)
+    keep, tile, groups = _sort_out(layout, sorted_records, is_point)
     kept_points = points.take(order[keep & is_point])
     kept_tiles = sorted_records.take(np.flatnonzero(keep & ~is_point))
     parts = sorted_records.take(np.flatnonzero(tile))
@@ -55,16 +56,23 @@ def _order(records: Records) -> Ints:
     return in_order(records.rows, last, first)
 
 
-def _sort_out(layout: Layout, records: Records) -> tuple[Mask, Mask, Groups]:
-    """Say which records stay as they are, and which become part of a tile of several."""
+def _sort_out(layout: Layout, records: Records, is_point: Mask) -> tuple[Mask, Mask, Groups]:
+    """Say which records stay as they are, and which become part of a tile of several.
+
+    The newest stay, but for tiles, which are as good as merged with others of their hop; where a
+    window counts events, a tile that starts before the newest must not end among them.
+    """
     rows, groups = Groups.of(records.rows), tiles_of(layout, records)
     full = (rows.sizes > layout.view.record_budget)[rows.ids]
     recent = newest(layout, rows)
     reachable = ages_of(records) < layout.view.horizon_us
-    tile = full & ~recent & reachable
+    tile = full & ~recent
+    tile |= ~is_point & (not layout.counts_events)
+    tile &= reachable
     tile &= groups.total(tile.astype(np.int64))[groups.ids] > 1
-    tile |= _after_a_loss(rows, reachable | ~full)
-    return ~tile & (reachable | ~full), tile, groups
+    kept = reachable | (is_point & ~full)
+    tile |= _after_a_loss(rows, kept)
+    return ~tile & kept, tile, groups
 
 
 def _after_a_loss(rows: Groups, kept: Mask) -> Mask:

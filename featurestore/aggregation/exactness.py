@@ -32,7 +32,7 @@ from featurestore.aggregation.accumulators import (
     Tally,
 )
 from featurestore.aggregation.accumulators.accumulator import plain, ragged
-from featurestore.aggregation.accumulators.distinct import LARGEST_SET
+from featurestore.aggregation.accumulators.sketches import sketches_of
 from featurestore.aggregation.arrays import LARGEST, Ints
 from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.frames import decode
@@ -231,10 +231,8 @@ def _doubtful(measure: Computed) -> list[Accumulator]:
 def _is_estimate(accumulator: Accumulator, state: State) -> Mask:
     """Tell which states have lost some of their values."""
     match accumulator:
-        case Distinct():
-            return ragged(state, accumulator.fields[0].name).lengths >= LARGEST_SET
-        case Ranks():
-            return np.array([bool(sketch) for sketch in plain(state, accumulator.sketched)])
+        case Distinct() | Ranks():
+            return np.array([bool(s) for s in sketches_of(state, accumulator.sketched)])
         case Tally():
             return _is_reduced(accumulator, state)
     return np.zeros(len(plain(state, "n")), dtype=bool)

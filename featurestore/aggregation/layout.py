@@ -16,7 +16,7 @@ from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
 from featurestore.definitions.view import Feature, FeatureView
-from featurestore.definitions.window import Window, WindowKind, hops_by_age, most_tiles
+from featurestore.definitions.window import Window, WindowKind, hops_by_age
 
 HEADER_BYTES = 8
 WORD_BYTES = 8
@@ -145,8 +145,7 @@ class Layout:
     @property
     def most_records(self) -> int:
         """How many records a compacted row can have at most, whatever its traffic."""
-        tiles = most_tiles(self.windows) + self.counts_events  # one where the newest events start
-        return max(self.view.record_budget, self.view.record_budget // 2 + tiles)
+        return self.view.row_size.records
 
     @cached_property
     def budget_bytes(self) -> int:
@@ -184,7 +183,8 @@ class Layout:
     def _dues(self) -> Ints:
         """At which length a row of each level is due."""
         if not self.is_packed:
-            return self.budget_bytes * _TIMES
+            dues = self.budget_bytes * _TIMES
+            return np.append(dues[:-1], max(int(dues[-1]), 2 * self.view.row_size.bytes))
         words = max(self.point_words, words_of(self.tile_fields))
         longest = self.most_records * words * WORD_BYTES
         return np.maximum(self.budget_bytes, (longest * _SHARES).astype(np.int64))

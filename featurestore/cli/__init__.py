@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from featurestore.errors import FeatureStoreError, hint
+from featurestore.errors import BadContext, BadEntity, BadFeature, FeatureStoreError, hint
 
 # Command, its help in a line: the module is named like the command. In the order of a first visit.
 COMMANDS = {
@@ -113,7 +113,7 @@ def main() -> NoReturn:
         error.show()
         code = error.exit_code
     except FeatureStoreError as error:
-        click.echo(f"featurestore: {error}", err=True)
+        click.echo(f"featurestore: {_plainly(error)}", err=True)
         code = 1
     except (click.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
@@ -122,6 +122,20 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _BROKEN_PIPE
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _plainly(error: FeatureStoreError) -> str:
+    """Say what is wrong without the place in a request: a command asks for one entity.
+
+    >>> _plainly(BadEntity(0, "key 'user_id' is missing")), _plainly(BadContext(0, "no 'amount'"))
+    ("key 'user_id' is missing", "--context: no 'amount'")
+    """
+    match error:
+        case BadEntity() | BadFeature():
+            return error.problem
+        case BadContext():
+            return f"--context: {error.problem}"
+    return str(error)
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -1,23 +1,23 @@
 """``featurestore check``: whether definitions are right, and what they define."""
 
 import json
-import re
+from datetime import timedelta
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from featurestore.cli.measure_text import kind_text, measure_text
 from featurestore.cli.options import definitions
 from featurestore.definitions.catalog import Catalog, load
-from featurestore.definitions.contract import type_text
 from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.service import FeatureService
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
-from featurestore.instants import duration_text
+from featurestore.instants import duration_text, duration_us
 from featurestore.serving.plan import Plan
 
 _PIPED_WIDTH = 10_000  # what is read by a program is not wrapped
@@ -51,6 +51,9 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
     """Draw a stream with its columns and its views, and a line per measure."""
     facts = [f"event time {stream.event_time}"]
     facts += [f"id {stream.event_id}"] if stream.event_id else []
+    facts += [f"each id once in {_duration(stream.dedupe)}"] if stream.dedupe else []
+    facts += [f"undone by {stream.reverses}"] if stream.reverses is not None else []
+    facts += [f"where {stream.where}"] if stream.where is not None else []
     tree = Tree(f"stream [bold]{escape(stream.name)}[/]  {escape(', '.join(facts))}")
     columns = (
         f"{c.name} {c.type_text}{'?' if c.nullable else ''}" for c in stream.columns.values()
@@ -62,19 +65,8 @@ def _stream(stream: Stream, views: list[FeatureView]) -> Tree:
         branch = tree.add(f"view [bold]{escape(view.name)}[/]  {escape(_windows(view))}")
         for name, measure in view.features.items():
             output = next(f for f in view.outputs if f.measure_name == name)
-            kind = type_text(output.kind, output.size)
-            branch.add(escape(f"{name} = {_plain(str(measure))}  {kind}"))
+            branch.add(escape(f"{name} = {measure_text(measure)}  {kind_text(output)}"))
     return tree
-
-
-def _plain(measure: str) -> str:
-    """Leave out brackets that say nothing.
-
-    >>> _plain("mean((status == 'declined'))"), _plain("total((a + b) * (c + d))")
-    ("mean(status == 'declined')", 'total((a + b) * (c + d))')
-    """
-    found = re.fullmatch(r"(\w+)\(\(([^()]*)\)\)", measure)
-    return f"{found[1]}({found[2]})" if found else measure
 
 
 def _looked_up(made: Enrichment) -> str:
@@ -100,7 +92,12 @@ def _windows(view: FeatureView) -> str:
     where = f", where {view.where}" if view.where is not None else ""
     age = f", at most {duration_text(view.max_age_us)} old" if view.max_age_us else ""
     clock = ", by event clock" if view.clock == "event" else ""
-    return f"by {', '.join(view.entity.keys)} over {windows}{until}{where}{age}{clock}"
+    keys = ", ".join(view.entity.keys)
+    return f"by {keys} over {windows}{until}{where}{age}{clock}; {view.row_size}"
+
+
+def _duration(written: str | timedelta) -> str:
+    return duration_text(duration_us(written))
 
 
 def _service(service: FeatureService) -> Tree:

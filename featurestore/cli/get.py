@@ -1,8 +1,7 @@
 """``featurestore get``: one vector."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -11,7 +10,7 @@ from featurestore.client import Client
 from featurestore.definitions.catalog import load
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.on_demand import Declared
-from featurestore.errors import BadContext, BadEntity, RequestError
+from featurestore.errors import BadContext, BadEntity
 from featurestore.instants import instant_text, parse_instant
 from featurestore.serving.key_values import parsed
 from featurestore.serving.vector import Vectors
@@ -54,7 +53,7 @@ def get(
     brought = context_values(context, asked.context)
     now_us = instant(as_of)
     wanted = features.split(",") if features is not None else None
-    with _in_words_of_the_command_line(), store_url(redis) as url, Client(catalog, url) as client:
+    with store_url(redis) as url, Client(catalog, url) as client:
         entity = key_values(keys, asked.keys)
         vectors = client.vectors(service, [entity], as_of=now_us, features=wanted, context=brought)
     said = _explained(vectors) if explain else vectors.values[0]
@@ -76,24 +75,17 @@ def _explained(vectors: Vectors) -> list[dict[str, object]]:
     ]
 
 
-@contextmanager
-def _in_words_of_the_command_line() -> Iterator[None]:
-    """Say what is wrong with the one entity there is without its number."""
-    try:
-        yield
-    except BadEntity as error:
-        raise RequestError(error.problem) from error
-
-
 def key_values(pairs: Sequence[str], kinds: dict[str, Kind]) -> dict[str, object]:
     """Return keys given as KEY=VALUE by name.
 
     Raises:
-        BadEntity: A value is not of its key's kind.
+        BadEntity: A key stands twice, or its value is not of its kind.
     """
     values: dict[str, object] = {}
     for pair in pairs:
         key, text = _pair(pair, "KEY=VALUE", "user_id=u1")
+        if key in values:
+            raise BadEntity(0, f"key {key!r} stands twice; a command is about one entity")
         try:
             values[key] = parsed(text, kinds[key]) if key in kinds else text
         except ValueError as error:
@@ -119,7 +111,7 @@ def context_values(pairs: Sequence[str], known: Mapping[str, Declared]) -> dict[
 
 def _pair(pair: str, where: str, example: str) -> tuple[str, str]:
     name, separator, text = pair.partition("=")
-    if not separator:
+    if not (name and separator):
         msg = f"{pair!r} must be KEY=VALUE, as in {example}"
         raise click.BadParameter(msg, param_hint=where)
     return name, text

@@ -53,8 +53,8 @@ def inspect(definitions: str, view: str, keys: Sequence[str], *, redis: str | No
     held = "no row" if row is None else f"{len(row)} bytes"
     console.print(f"{key.decode(errors='replace')}: {held}", highlight=False, markup=False)
     for title, fields, records in (
-        ("points", layout.point_fields, points),
-        ("tiles", layout.tile_fields, tiles),
+        ("event", layout.point_fields, points),
+        ("tile", layout.tile_fields, tiles),
     ):
         if len(records):
             console.print(_table(title, fields, records))
@@ -72,7 +72,8 @@ def _refuse_other_keys(values: Mapping[str, object], view: FeatureView) -> None:
 
 
 def _table(title: str, fields: Sequence[StateField], records: Records) -> Table:
-    table = Table(title=f"{len(records)} {title}", title_justify="left")
+    many = "" if len(records) == 1 else "s"
+    table = Table(title=f"{len(records)} {title}{many}", title_justify="left")
     fields = [field for field in fields if field.wire is not Wire.SIZES]
     for field in fields:
         table.add_column(field.name.removeprefix("@"), overflow="fold")

@@ -6,12 +6,12 @@ kept of the events and how the result comes of it. `AGGREGATIONS` joins the two 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from featurestore.definitions.contract import Kind
+from featurestore.definitions.keeping import Keeps
 
 Kinds = Sequence[Kind]
-Parameters = Mapping[str, object]
 
 
 def number(kinds: Kinds) -> Kind:
@@ -39,25 +39,6 @@ def always(kind: Kind) -> Callable[[Kinds], Kind]:
     return lambda kinds: kind  # noqa: ARG005 - a rule has this shape
 
 
-def bytes_each(size: int, parameter: str) -> Callable[[Parameters], int]:
-    """Return how many bytes so many values have, each of one size.
-
-    >>> bytes_each(16, "n")({"n": 1000})
-    16000
-    """
-
-    def tile_bytes(parameters: Parameters) -> int:
-        count = parameters[parameter]
-        return size * count if isinstance(count, int) else 0
-
-    return tile_bytes
-
-
-def at_most(size: int) -> Callable[[Parameters], int]:
-    """The same number of bytes whatever the parameters."""
-    return lambda parameters: size  # noqa: ARG005 - a rule has this shape
-
-
 @dataclass(frozen=True, slots=True)
 class Aggregation:
     """The rules of one aggregation.
@@ -70,8 +51,8 @@ class Aggregation:
         vectors: Whether its column may be a vector instead.
         counts: Whether it is 0, not missing, where there are no events.
         invertible: Whether an event can be taken out again without looking at all the others.
-        tile_bytes: What a tile of a busy row holds beyond some words, by its parameters; texts as
-            if they had one word each.
+        keeps: What a tile holds for it, by name: measures of the same columns share what has the
+            same name. Parameters stand in braces where they tell it from others.
     """
 
     name: str
@@ -81,7 +62,7 @@ class Aggregation:
     vectors: bool = False
     counts: bool = False
     invertible: bool = False
-    tile_bytes: Callable[[Parameters], int] = lambda parameters: 0  # noqa: ARG005 - most are small
+    keeps: Mapping[str, Keeps] = field(default_factory=dict)
 
 
 AGGREGATIONS: dict[str, Aggregation] = {}

@@ -170,7 +170,7 @@ def _definitions(module: ModuleType) -> Iterable[object]:
 def _module(definitions: str) -> ModuleType:
     path = Path(definitions)
     try:
-        if path.suffix == ".py" or path.exists():
+        if path.suffix == ".py" or path.is_file():
             return _module_from_file(path)
         if "" not in sys.path:
             sys.path.insert(0, "")
@@ -192,15 +192,15 @@ def _where(error: BaseException, definitions: str) -> str:
 
 def _module_from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        msg = f"there is no such file (working directory: {Path.cwd()})"
-        raise FileNotFoundError(msg)
+        raise DefinitionError([f"{path}: there is no such file (working directory: {Path.cwd()})"])
+    if path.suffix != ".py":
+        raise DefinitionError([f"{path}: it is no Python file"])
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        msg = "it is no Python file"
-        raise ImportError(msg)
+    assert spec is not None  # a file of Python has one
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)

@@ -1,6 +1,7 @@
 """Where a wrong definition reports its problems: at once, or gathered over a whole module."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -24,6 +25,30 @@ def report(problems: Sequence[str]) -> None:
     if gathered is None:
         raise DefinitionError(problems)
     gathered.extend(problem for problem in problems if problem not in gathered)
+
+
+def require(where: str, holds: Mapping[str, bool]) -> None:
+    """Raise what is of a type that nothing more can be said of, even while others are gathered.
+
+    >>> require("view 'v'", {"windows must be a list": False, "stream must be a Stream": True})
+    Traceback (most recent call last):
+      ...
+    featurestore.errors.DefinitionError: view 'v': windows must be a list
+    """
+    if problems := [f"{where}: {said}" for said, true in holds.items() if not true]:
+        raise DefinitionError(problems)
+
+
+def is_name(name: object) -> bool:
+    """Tell whether something can name a definition: it stands in keys, paths and commands.
+
+    >>> is_name("user_payments"), is_name("by user"), is_name("a/b"), is_name("{v}"), is_name("")
+    (True, False, False, False, False)
+    """
+    return isinstance(name, str) and re.fullmatch(r"[^\s/{}\x00-\x1f]+", name) is not None
+
+
+NAME_RULE = "its name must be a word without white space, slashes and braces"
 
 
 @contextmanager

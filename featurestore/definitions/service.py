@@ -8,7 +8,7 @@ from typing import TypeAlias
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.defaults import Default, raw_default, vector_default
 from featurestore.definitions.on_demand import Declared, OnDemand
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import NAME_RULE, is_name, report, require
 from featurestore.definitions.served import Served, selection_of, served_of, unknown_in
 from featurestore.definitions.view import FeatureView, Selection
 from featurestore.errors import hint
@@ -48,6 +48,15 @@ class FeatureService:
     defaults: Mapping[str, object] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        kinds = (FeatureView, Selection, OnDemand, FeatureService)
+        listed = isinstance(self.features, Sequence) and not isinstance(self.features, str)
+        odd = [part for part in self.features if not isinstance(part, kinds)] if listed else []
+        holds = {
+            NAME_RULE: is_name(self.name),
+            f"features must be a list of views, got {self.features!r}": listed,
+            f"features must be views, parts of them, functions or services, got {odd}": not odd,
+        }
+        require(f"service {self.name!r}", holds)
         report([f"service {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property

@@ -24,7 +24,7 @@ from featurestore.definitions.contract import (
 )
 from featurestore.definitions.enrichment import Enrichment, Table
 from featurestore.definitions.expression import Expression, as_expression
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import NAME_RULE, is_name, report, require
 from featurestore.definitions.reference import Reference
 from featurestore.definitions.transform import Transform, fingerprint, transformed
 from featurestore.definitions.vectors import misuse, why_no_vector
@@ -83,6 +83,13 @@ class Stream:
     clock_skew: str | timedelta = field(default="1m", kw_only=True)
 
     def __post_init__(self) -> None:
+        is_model = isinstance(self.contract, type) and issubclass(self.contract, BaseModel)
+        holds = {
+            NAME_RULE: is_name(self.name),
+            f"contract must be a pydantic model, got {self.contract!r}": is_model,
+            f"derive must be a dict, got {self.derive!r}": isinstance(self.derive, Mapping),
+        }
+        require(f"stream {self.name!r}", holds)
         report(self._problems())
 
     @cached_property

@@ -11,7 +11,8 @@ from featurestore.definitions.contract import Kind
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import NAME_RULE, is_name, report, require
+from featurestore.definitions.row_size import RowSize, row_size
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.window import (
     BY_EVENTS,
@@ -26,8 +27,6 @@ from featurestore.instants import duration_text, duration_us
 
 LARGEST_BUDGET = 65_535  # what one frame can hold
 MOST_TILES = 20_000
-MOST_VECTOR_BYTES = 64 * 1024**2  # of a row: every busy one will hold them
-MOST_LISTED_BYTES = 256 * 1024**2  # a row may come to hold them; Redis has 512 MiB for a key
 CLOCKS = ("wall", "event")
 LENGTHLESS = {
     WindowKind.LIFETIME: "a lifetime",
@@ -97,6 +96,21 @@ class FeatureView:
     clock: Literal["wall", "event"] = field(default="wall", kw_only=True)
 
     def __post_init__(self) -> None:
+        listed = isinstance(self.windows, Sequence) and not isinstance(self.windows, str)
+        holds = {
+            NAME_RULE: is_name(self.name),
+            f"stream must be a Stream, got {self.stream!r}": isinstance(self.stream, Stream),
+            f"entity must be an Entity, got {self.entity!r}": isinstance(self.entity, Entity),
+            f"windows must be a list, as in ['1h'], got {self.windows!r}": listed,
+            f"features must be a dict, as in {{'payments': count()}}, got {self.features!r}": (
+                isinstance(self.features, Mapping)
+            ),
+            f"record_budget must be a whole number, got {self.record_budget!r}": (
+                type(self.record_budget) is int
+            ),
+            f"shards must be a whole number, got {self.shards!r}": type(self.shards) is int,
+        }
+        require(f"view {self.name!r}", holds)
         report([f"view {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property
@@ -113,6 +127,14 @@ class FeatureView:
             for kinds, size in [(self.kinds_of(measure), self.size_of(measure))]
             for window in self.parsed_windows
         ]
+
+    @cached_property
+    def row_size(self) -> RowSize:
+        """How large a row may become, once compacted, whatever its traffic."""
+        budget, tiles = self.record_budget, most_tiles(self.parsed_windows)
+        newest = max(budget // 2, budget - tiles)
+        counts_events = any(window.kind is WindowKind.LAST for window in self.parsed_windows)
+        return row_size(self.stream, self.features, newest, tiles, newest_tiles=counts_events)
 
     @property
     def horizon_us(self) -> int:
@@ -142,7 +164,7 @@ class FeatureView:
         (True, False)
         """
         stream, columns = self.stream, self.stream.columns
-        parts: list[object] = [1, stream.name, stream.event_time, self.shards, self.record_budget]
+        parts: list[object] = [2, stream.name, stream.event_time, self.shards, self.record_budget]
         parts += [(key, columns[key].type_text) for key in self.entity.keys]
         windows = self.parsed_windows
         parts += [(w.kind.value, w.width_us, w.offset_us, w.gap_us, w.events) for w in windows]
@@ -203,7 +225,7 @@ class FeatureView:
             problems.append(
                 f"record_budget {self.record_budget} must be from 1 to {LARGEST_BUDGET}"
             )
-        problems += self._size_problems(windows)
+        problems += self._tile_problems(windows)
         if not 1 <= self.shards <= 1024:  # noqa: PLR2004 - the range is the message
             problems.append(f"shards {self.shards} must be from 1 to 1024")
         if self.clock not in CLOCKS:
@@ -211,7 +233,9 @@ class FeatureView:
             problems.append(
                 f"clock {self.clock!r} must be one of {known}{hint(self.clock, CLOCKS)}"
             )
-        return problems + self._age_problems()
+        problems += self._age_problems()
+        too_large = None if problems else self.row_size.problem
+        return problems if too_large is None else [too_large]
 
     def _age_problems(self) -> list[str]:
         try:
@@ -227,11 +251,11 @@ class FeatureView:
         )
         return [problem]
 
-    def _size_problems(self, windows: Sequence[Window]) -> list[str]:
+    def _tile_problems(self, windows: Sequence[Window]) -> list[str]:
         tiles = most_tiles(windows)
         if tiles <= MOST_TILES:
-            return [*self._vector_problems(tiles + self.record_budget), *self._list_problems(tiles)]
-        finest = min(windows, key=lambda window: window.hop_us)
+            return []
+        finest = min(windows, key=lambda window: (window.hop_us, -window.reach_us))
         is_session = finest.kind is WindowKind.SESSION
         cure = (
             "longest, or lengthen the gap" if is_session else "the offset, or lengthen the window"
@@ -240,37 +264,6 @@ class FeatureView:
             f"a busy row would hold {tiles} tiles, more than {MOST_TILES}: window {finest.name!r} "
             f"needs tiles of {duration_text(finest.hop_us)} as far back as it reaches, "
             f"{duration_text(finest.reach_us)}; shorten {cure}"
-        )
-        return [problem]
-
-    def _vector_problems(self, records: int) -> list[str]:
-        measures = [m for m in self.features.values() if isinstance(m, Measure)]
-        inputs = {str(e): e for m in measures for each in m.everything() for e in each.inputs}
-        vector_bytes = 8 * sum(map(self.stream.size_of, inputs.values()))
-        if records * vector_bytes <= MOST_VECTOR_BYTES:
-            return []
-        problem = (
-            f"a busy row would hold {records} events and tiles with {vector_bytes} bytes of "
-            f"vectors each, more than {MOST_VECTOR_BYTES // 1024**2} MiB; take shorter vectors, "
-            "fewer or shorter windows, or a smaller record_budget"
-        )
-        return [problem]
-
-    def _list_problems(self, tiles: int) -> list[str]:
-        """Say which lists, sets and sketches make a busy row larger than it may be."""
-        sizes = {
-            name: sum(m.rule.tile_bytes(dict(m.parameters)) for m in measure.everything())
-            for name, measure in self.features.items()
-            if isinstance(measure, Measure)
-        }
-        if tiles * sum(sizes.values()) <= MOST_LISTED_BYTES:
-            return []
-        largest = max(sizes, key=lambda name: sizes[name])
-        problem = (
-            f"a busy row could hold {tiles} tiles of up to {sum(sizes.values())} bytes of values, "
-            f"more than {MOST_LISTED_BYTES // 1024**2} MiB; feature {largest!r} alone holds "
-            f"{sizes[largest]} in each: make its n, limit or capacity smaller, or take fewer or "
-            "shorter windows"
         )
         return [problem]
 

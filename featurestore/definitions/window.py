@@ -165,7 +165,7 @@ def tumbling(
 
 
 def lifetime(*, offset: str | timedelta | None = None, name: str | None = None) -> WindowChoice:
-    """Choose all events there ever were.
+    """Choose all events there ever were: rows do not expire, and no event of the stream is late.
 
     Args:
         offset: How long before now it ends; that of the view if None.
@@ -244,7 +244,7 @@ def most_tiles(windows: Sequence[Window]) -> int:
     >>> most_tiles([parse_window("1h")]), most_tiles([parse_window("1h"), parse_window("24h")])
     (62, 133)
     """
-    tiles = before = 0
+    tiles, before = int(any(w.kind is WindowKind.LAST for w in windows)), 0  # where they start
     for age, hop in hops_by_age(windows):
         tiles += (age - before) // hop + 2  # the first and the last may be cut
         before = age

@@ -126,7 +126,7 @@ def test_every_byte_is_compacted_a_few_times(features: Any, most: int) -> None:
 def test_a_row_with_large_tiles_is_not_due_as_soon_as_it_is_compacted() -> None:
     view = replace(view_with("10m", "1h", "24h"), features={"values": distinct("small")})
     layout = Layout.of(view)
-    length = layout.most_records * 8 * 1024
+    length = view.row_size.bytes
     assert not layout.is_due(np.array([length // 8 * 8 + layout.level(length)]))[0]
 
 

@@ -38,6 +38,8 @@ def listed(records: Records) -> list[tuple[object, ...]]:
                     for n, e in zip(column.lengths, ends, strict=True)
                 ]
             )
+        elif column.dtype == object:
+            columns.append(column.tolist())
         elif name.split(".")[0] in ("status", "note") and not name.endswith((".n", "_at")):
             columns.append([records.words[c] if c >= 0 else None for c in column.tolist()])
         else:

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.conftest import FEATURES, Command
 from tests.enrichment.profiles import DEFINITIONS
 
+ROWS = "rows up to 1.1 MiB with texts of 64 bytes"
+
 
 def test_it_shows_streams_views_features_and_services(
     featurestore: Command, features: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -18,7 +20,8 @@ def test_it_shows_streams_views_features_and_services(
     assert done.out.splitlines() == [
         "stream payments  event time paid_at",
         "├── columns user_id str, country str, amount float, note str?, paid_at datetime",
-        "└── view spending  by user_id, country over 1h, 24h, up to 7d ago, where (amount > 0)",
+        "└── view spending  by user_id, country over 1h, 24h, up to 7d ago, where (amount > 0); "
+        + ROWS,
         "    ├── payments = count()  int",
         "    ├── spent = total(amount)  float",
         "    └── note = last(note)  str",

@@ -17,7 +17,7 @@ def test_the_events_of_a_row_are_shown_as_they_were(
 ) -> None:
     done = featurestore("inspect", *store, "user_id=u1", "country=NL")
     assert (done.code, done.err) == (0, "")
-    assert "2 points" in done.out
+    assert "2 events" in done.out
     assert "5.0" in done.out
     assert "7.0" in done.out
     assert "[b]x" in done.out, "text of an event must not be taken for markup"
@@ -31,7 +31,13 @@ def test_an_entity_without_a_row_has_none(featurestore: Command, store: list[str
 def test_a_missing_key_is_named(featurestore: Command, store: list[str]) -> None:
     done = featurestore("inspect", *store, "user_id=u1")
     assert done.code == 1
-    assert "key 'country' is missing" in done.err
+    assert done.err == "featurestore: key 'country' is missing, as in country=VALUE\n"
+
+
+def test_a_key_that_stands_twice_is_refused(featurestore: Command, store: list[str]) -> None:
+    done = featurestore("inspect", *store, "user_id=u1", "user_id=u2", "country=NL")
+    assert done.code == 1
+    assert done.err.startswith("featurestore: key 'user_id' stands twice")
 
 
 def test_a_key_that_is_none_of_the_view_is_named(featurestore: Command, store: list[str]) -> None:
@@ -50,3 +56,4 @@ def test_a_misspelt_view_is_hinted_at(featurestore: Command, store: list[str]) -
 
 def test_something_that_is_no_pair_is_wrong_usage(featurestore: Command, store: list[str]) -> None:
     assert featurestore("inspect", *store, "u1").code == 2
+    assert featurestore("inspect", *store, "=u1").code == 2

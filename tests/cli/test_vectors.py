@@ -113,7 +113,7 @@ def test_vectors_of_a_file_are_added_up_and_a_short_one_is_a_dead_letter(
     letters = featurestore("dead-letters", "list", definitions, *store).out
     assert "item: List should have at least 6 items after validation, not 5" in letters
     row = featurestore("inspect", definitions, "tastes", "user=u1", *store).out
-    assert "2 points" in row
+    assert "2 events" in row
     assert "[1, 2, 3, 4, …] of 6" in " ".join(row.replace("│", " ").split())
 
 

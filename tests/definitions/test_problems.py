@@ -39,6 +39,7 @@ from featurestore import (
     total,
     tumbling,
 )
+from featurestore.definitions.problems import gathering
 from featurestore.errors import DefinitionError, UnknownName
 
 
@@ -314,4 +315,39 @@ def test_a_module_that_cannot_be_loaded_says_why(tmp_path: Path, text: str, prob
 
 def test_a_file_that_is_not_there_is_named() -> None:
     (found,) = problems_of(lambda: load("no_such.py"))
-    assert "no_such.py: cannot be loaded: FileNotFoundError: there is no such file" in found
+    assert "no_such.py: there is no such file" in found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"windows": "1h"}, "view 'v': windows must be a list, as in ['1h'], got '1h'"),
+        ({"features": ["n"]}, "features must be a dict, as in {'payments': count()}, got ['n']"),
+        ({"stream": "payments"}, "stream must be a Stream, got 'payments'"),
+        ({"entity": "user"}, "entity must be an Entity, got 'user'"),
+        ({"record_budget": "128"}, "record_budget must be a whole number, got '128'"),
+        ({"shards": 1.5}, "shards must be a whole number, got 1.5"),
+        ({"name": ""}, "view '': its name must be a word without white space, slashes and braces"),
+        ({"name": "a{b}"}, "view 'a{b}': its name must be a word"),
+    ],
+)
+def test_a_view_of_wrong_types_is_refused_before_more_is_said_of_it(
+    wrong: dict[str, Any], said: str
+) -> None:
+    right = {"stream": payments, "entity": Entity("user", keys=["user_id"]), "windows": ["1h"]}
+    given = {"name": "v", **right, "features": {"n": count()}, **wrong}
+    with gathering(), pytest.raises(DefinitionError) as caught:
+        FeatureView(given.pop("name"), **given)
+    assert said in str(caught.value)
+
+
+def test_streams_and_services_of_wrong_types_are_refused() -> None:
+    contract: Any = dict
+    with pytest.raises(DefinitionError, match="stream 's': contract must be a pydantic model"):
+        Stream("s", contract=contract, event_time="at")
+    odd: Any = ["n"]
+    with pytest.raises(DefinitionError, match=r"service 's': features must be views, .* \['n'\]"):
+        FeatureService("s", features=odd)
+    alone: Any = "n"
+    with pytest.raises(DefinitionError, match="service 's': features must be a list of views"):
+        FeatureService("s", features=alone)

@@ -240,7 +240,10 @@ def test_a_row_of_too_many_long_vectors_is_refused() -> None:
     problem = problem_of(
         lambda: view({"f": mean("taste")}, stream=of, windows=["1m"], record_budget=5000)
     )
-    assert "with 32768 bytes of vectors each, more than 64 MiB; take shorter vectors" in problem
+    assert "a busy row may become 156.5 MiB, more than 16.0 MiB: 4,938 events" in problem
+    assert "32,776 bytes each, and 62 tiles by its windows, 32,792 bytes each, of which" in problem
+    assert "feature 'f' has 32,768; take" in problem
+    assert "shorter vectors" in problem
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from featurestore.aggregation.short_frames import MOST_RECORDS
 from featurestore.aggregation.short_rows import ShortRows
 from featurestore.aggregation.windows import read
 from featurestore.definitions.window import WindowChoice
+from tests.strategies import rows_of_any_size
 
 
 class Event(BaseModel):
@@ -125,6 +126,7 @@ BY_EVENTS = (
 )
 
 
+@rows_of_any_size
 def view(
     of: list[Measure],
     budget: int,

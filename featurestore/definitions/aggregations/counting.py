@@ -5,11 +5,20 @@ from datetime import timedelta
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_count
 from featurestore.definitions.measure import Measure, measure
 from featurestore.instants import SECOND, duration_us
 
-COUNT = register(Aggregation("count", always(Kind.INT), vectors=True, counts=True, invertible=True))
-RATE = register(Aggregation("rate", always(Kind.FLOAT), vectors=True, counts=True, invertible=True))
+COUNT = register(
+    Aggregation(
+        "count", always(Kind.INT), vectors=True, counts=True, invertible=True, keeps={"n": a_count}
+    )
+)
+RATE = register(
+    Aggregation(
+        "rate", always(Kind.FLOAT), vectors=True, counts=True, invertible=True, keeps={"n": a_count}
+    )
+)
 
 
 def count(of: Expression | str | None = None, *, where: Expression | None = None) -> Measure:

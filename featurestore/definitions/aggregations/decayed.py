@@ -5,13 +5,17 @@ from datetime import timedelta
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_count, a_word
 from featurestore.definitions.measure import Measure, measure
 from featurestore.instants import SECOND, duration_us
 
 _FLOAT = always(Kind.FLOAT)
-DECAYED_COUNT = register(Aggregation("decayed_count", _FLOAT, counts=True))
-DECAYED_TOTAL = register(Aggregation("decayed_total", _FLOAT, numbers=(0,)))
-DECAYED_MEAN = register(Aggregation("decayed_mean", _FLOAT, numbers=(0,)))
+_N, _SUM = {"n decayed {half_life_us}": a_word}, {"sum decayed {half_life_us}": a_word}
+DECAYED_COUNT = register(Aggregation("decayed_count", _FLOAT, counts=True, keeps=_N))
+DECAYED_TOTAL = register(
+    Aggregation("decayed_total", _FLOAT, numbers=(0,), keeps={"n": a_count, **_SUM})
+)
+DECAYED_MEAN = register(Aggregation("decayed_mean", _FLOAT, numbers=(0,), keeps={**_N, **_SUM}))
 
 
 def decayed_count(

@@ -1,17 +1,24 @@
 """distinct: how many different values."""
 
-from featurestore.definitions.aggregation import Aggregation, always, at_most, register
+from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import at_most
 from featurestore.definitions.measure import Measure, measure
 
-DISTINCT = register(Aggregation("distinct", always(Kind.INT), tile_bytes=at_most(8192)))
+MOST_BYTES = (
+    2624  # of a CPC sketch with lg k = 12 as its library has it, and what says how long it is
+)
+DISTINCT = register(
+    Aggregation("distinct", always(Kind.INT), keeps={"hashes": at_most(MOST_BYTES)})
+)
 
 
 def distinct(of: Expression | str, *, where: Expression | None = None) -> Measure:
     """Count the different values of a column.
 
-    Exact up to 1,024 different values, then an estimate with a standard error of 3 %.
-    Memory in a tile: 8 bytes per different value, 8 KiB at most.
+    Exact up to 256 different values, then an estimate with a standard error of 1.1 % (a CPC sketch
+    with lg k = 12 of Apache DataSketches). Memory in a tile: 8 bytes per different value, 2.6 KiB
+    at most.
     """
     return measure(DISTINCT, of, where=where)

@@ -3,12 +3,14 @@
 from featurestore.definitions.aggregation import Aggregation, always, components, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_dated_value
 from featurestore.definitions.measure import Measure, measure
 
-FIRST = register(Aggregation("first", same, components, vectors=True))
-LAST = register(Aggregation("last", same, components, vectors=True))
-TIME_SINCE_FIRST = register(Aggregation("time_since_first", always(Kind.FLOAT)))
-TIME_SINCE_LAST = register(Aggregation("time_since_last", always(Kind.FLOAT)))
+_FIRST, _LAST = {"first": a_dated_value}, {"last": a_dated_value}
+FIRST = register(Aggregation("first", same, components, vectors=True, keeps=_FIRST))
+LAST = register(Aggregation("last", same, components, vectors=True, keeps=_LAST))
+TIME_SINCE_FIRST = register(Aggregation("time_since_first", always(Kind.FLOAT), keeps=_FIRST))
+TIME_SINCE_LAST = register(Aggregation("time_since_last", always(Kind.FLOAT), keeps=_LAST))
 
 
 def first(of: Expression | str, *, where: Expression | None = None) -> Measure:

@@ -2,12 +2,13 @@
 
 from featurestore.definitions.aggregation import Aggregation, register, same
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_value
 from featurestore.definitions.measure import Measure, measure
 
-MINIMUM = register(Aggregation("minimum", same))
-MAXIMUM = register(Aggregation("maximum", same))
-MIN_BY = register(Aggregation("min_by", same))
-MAX_BY = register(Aggregation("max_by", same))
+MINIMUM = register(Aggregation("minimum", same, keeps={"min": a_value}))
+MAXIMUM = register(Aggregation("maximum", same, keeps={"max": a_value}))
+MIN_BY = register(Aggregation("min_by", same, keeps={"min by": a_value}))
+MAX_BY = register(Aggregation("max_by", same, keeps={"max by": a_value}))
 
 
 def minimum(of: Expression | str, *, where: Expression | None = None) -> Measure:

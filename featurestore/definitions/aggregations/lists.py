@@ -1,20 +1,26 @@
 """first_n, last_n, top_k, bottom_k, distinct_values: some of a window's values."""
 
-from featurestore.definitions.aggregation import Aggregation, always, bytes_each, register, same
+from featurestore.definitions.aggregation import Aggregation, always, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import WORD, some_values
 from featurestore.definitions.measure import Measure, measure, out_of_range
 
 MOST_ITEMS = 1000
 
-_LIST = always(Kind.LIST)
-FIRST_N, LAST_N, FIRST_DISTINCT, LAST_DISTINCT, TOP_K, BOTTOM_K, DISTINCT_VALUES = (
-    register(Aggregation(name, _LIST, items=same, tile_bytes=bytes_each(16, "n")))
-    for name in (
-        "first_n", "last_n", "first_n_distinct", "last_n_distinct", "top_k", "bottom_k",
-        "distinct_values",
+_LIST, _DATED, _PLAIN = always(Kind.LIST), some_values("n", beside=WORD), some_values("n")
+FIRST_N, LAST_N, FIRST_DISTINCT, LAST_DISTINCT, DISTINCT_VALUES, TOP_K, BOTTOM_K = (
+    register(Aggregation(name, _LIST, items=same, keeps={kept: size}))
+    for name, kept, size in (
+        ("first_n", "oldest {n}", _DATED),
+        ("last_n", "newest {n}", _DATED),
+        ("first_n_distinct", "oldest distinct {n}", _DATED),
+        ("last_n_distinct", "newest distinct {n}", _DATED),
+        ("distinct_values", "newest distinct {n}", _DATED),
+        ("top_k", "largest {n}", _PLAIN),
+        ("bottom_k", "smallest {n}", _PLAIN),
     )
-)  # fmt: skip
+)
 
 
 def first_n(

@@ -3,12 +3,22 @@
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_count, a_word
 from featurestore.definitions.measure import Measure, measure
 
 _FLOAT = always(Kind.FLOAT)
+_SECOND = {"n": a_count, "sum": a_word, "m2": a_word}
+_THIRD = {**_SECOND, "m3": a_word}
 STD, VARIANCE, SAMPLE_STD, SAMPLE_VARIANCE, SKEWNESS, KURTOSIS = (
-    register(Aggregation(name, _FLOAT, numbers=(0,)))
-    for name in ("std", "variance", "sample_std", "sample_variance", "skewness", "kurtosis")
+    register(Aggregation(name, _FLOAT, numbers=(0,), keeps=keeps))
+    for name, keeps in (
+        ("std", _SECOND),
+        ("variance", _SECOND),
+        ("sample_std", _SECOND),
+        ("sample_variance", _SECOND),
+        ("skewness", _THIRD),
+        ("kurtosis", {**_THIRD, "m4": a_word}),
+    )
 )
 
 

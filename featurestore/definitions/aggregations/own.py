@@ -1,18 +1,29 @@
 """own: an aggregation that the user brings."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import WORD, Held, Parameters
 from featurestore.definitions.measure import Measure, measure
 
 MOST_INPUTS = 16
 
+
+def _a_state(of: Sequence[Held], parameters: Parameters) -> int:  # noqa: ARG001 - a rule
+    """The numbers of the user's state, and of how many events they are."""
+    own = parameters["own"]
+    assert isinstance(own, OwnAggregation)
+    return WORD * (1 + len(own.empty))
+
+
 OWN_INT, OWN_FLOAT = (
-    register(Aggregation(name, always(kind), numbers=range(MOST_INPUTS)))
+    register(
+        Aggregation(name, always(kind), numbers=range(MOST_INPUTS), keeps={"own {own}": _a_state})
+    )
     for name, kind in (("own_int", Kind.INT), ("own_float", Kind.FLOAT))
 )
 

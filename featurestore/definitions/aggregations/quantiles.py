@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 
-from featurestore.definitions.aggregation import Aggregation, always, at_most, register
+from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import at_most
 from featurestore.definitions.measure import Measure, measure
 
-_SKETCH = at_most(3072)
-QUANTILE = register(Aggregation("quantile", always(Kind.FLOAT), numbers=(0,), tile_bytes=_SKETCH))
+MOST_BYTES = 7200  # of a KLL sketch with k = 200 of 2**48 values; of a million it has 5,000
+
+_RANKS = {"ranks": at_most(MOST_BYTES)}
+QUANTILE = register(Aggregation("quantile", always(Kind.FLOAT), numbers=(0,), keeps=_RANKS))
 QUANTILES = register(
     Aggregation(
         "quantiles",
         always(Kind.LIST),
         items=always(Kind.FLOAT),
         numbers=(0,),
-        tile_bytes=_SKETCH,
+        keeps=_RANKS,
     )
 )
 
@@ -25,7 +28,8 @@ def quantile(of: Expression | str, q: float, *, where: Expression | None = None)
 
     Always one of the values: no interpolation. Exact up to 256 values in the window (and for as
     long as the row holds its events), then its rank is off by 1.4 % at most, 99 times in 100 (a KLL
-    sketch with k = 200 of Apache DataSketches). Memory in a tile: 8 bytes a value, 4 KiB at most.
+    sketch with k = 200 of Apache DataSketches). Memory in a tile: 8 bytes a value up to 256, then
+    1 to 5 KiB, 7 KiB at most.
 
     >>> print(quantile("amount", 0.99))
     quantile(amount, q=(0.99,))

@@ -3,12 +3,16 @@
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression, as_expression
+from featurestore.definitions.keeping import a_count, a_value, a_word
 from featurestore.definitions.measure import Measure, measure
 
 _FLOAT = always(Kind.FLOAT)
 RATIO = register(Aggregation("ratio", _FLOAT, invertible=True))
-COVARIANCE = register(Aggregation("covariance", _FLOAT, numbers=(0, 1)))
-CORRELATION = register(Aggregation("correlation", _FLOAT, numbers=(0, 1)))
+_TOGETHER = {"n": a_count, "sum": a_value, "products": a_word}
+COVARIANCE = register(Aggregation("covariance", _FLOAT, numbers=(0, 1), keeps=_TOGETHER))
+CORRELATION = register(
+    Aggregation("correlation", _FLOAT, numbers=(0, 1), keeps={**_TOGETHER, "m2": a_value})
+)
 
 
 def ratio(of: Measure, to: Measure) -> Measure:

@@ -8,13 +8,22 @@ from featurestore.definitions.aggregation import (
     register,
 )
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import a_count, a_value
 from featurestore.definitions.measure import Measure, measure
 
-TOTAL = register(
-    Aggregation("total", number, components, numbers=(0,), vectors=True, invertible=True)
-)
-MEAN = register(
-    Aggregation("mean", average, components, numbers=(0,), vectors=True, invertible=True)
+TOTAL, MEAN = (
+    register(
+        Aggregation(
+            name,
+            gives,
+            components,
+            numbers=(0,),
+            vectors=True,
+            invertible=True,
+            keeps={"n": a_count, "sum": a_value},
+        )
+    )
+    for name, gives in (("total", number), ("mean", average))
 )
 
 

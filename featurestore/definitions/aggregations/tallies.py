@@ -3,20 +3,35 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from featurestore.definitions.aggregation import Aggregation, always, bytes_each, register, same
+from featurestore.definitions.aggregation import Aggregation, always, register, same
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
+from featurestore.definitions.keeping import WORD, Held, Parameters, some_values
 from featurestore.definitions.measure import Measure, measure, out_of_range
 
 MOST_VALUES = 4096
 
-_TALLY = bytes_each(16, "capacity")
+
+def _bins(of: Sequence[Held], parameters: Parameters) -> int:  # noqa: ARG001 - a rule
+    """A count for each bin."""
+    edges = parameters["bins"]
+    assert isinstance(edges, tuple)
+    return WORD * (1 + len(edges))
+
+
+_TALLY = {"tally {capacity}": some_values("capacity", beside=WORD)}
 MOST_FREQUENT, COUNTS_BY = (
-    register(Aggregation(name, always(Kind.MAP), items=same, tile_bytes=_TALLY))
+    register(Aggregation(name, always(Kind.MAP), items=same, keeps=_TALLY))
     for name in ("most_frequent", "counts_by")
 )
 HISTOGRAM = register(
-    Aggregation("histogram", always(Kind.LIST), items=always(Kind.INT), numbers=(0,))
+    Aggregation(
+        "histogram",
+        always(Kind.LIST),
+        items=always(Kind.INT),
+        numbers=(0,),
+        keeps={"bins {bins}": _bins},
+    )
 )
 
 
