@@ -302,7 +302,8 @@ def test_check_shows_it(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     lines = featurestore("check", path).out.splitlines()
-    assert "├── view users  by user_id over 1h, 1d, at most 5h old, by event clock" in lines
+    view = "├── view users  by user_id over 1h, 1d, at most 5h old, by event clock; rows up to "
+    assert any(line.startswith(view) for line in lines)
     at = lines.index("service fraud  by user_id str, shop int")
     assert lines[at + 1 : at + 6] == [
         "├── users: spent_1h, seen_1h, payments_1d",

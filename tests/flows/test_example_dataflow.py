@@ -122,7 +122,7 @@ def test_a_dataflow_may_start_with_the_library_s_source(
     catalog: Catalog, redis_url: str, tmp_path: Path
 ) -> None:
     events = [
-        {"user": "u1", "item": f"gift for 400000000000{n:04d}", "at": "2026-01-01T11:01:00Z"}
+        {"user": "u1", "item": f"gift for 400000000000{n % 200:04d}", "at": "2026-01-01T11:01:00Z"}
         for n in range(700)
     ]
     path = write(tmp_path / "items.jsonl", *(orjson.dumps(event) for event in events), b"[5]")
@@ -131,8 +131,8 @@ def test_a_dataflow_may_start_with_the_library_s_source(
             assert ingest.run(masked(ingest, "items")).counts == expected
     assert answer(catalog, redis_url, "u1") == {
         "items_1h": 700,
-        "kinds_1h": 700,
-        "last_1h": "gift for ************0699",
+        "kinds_1h": 200,
+        "last_1h": "gift for ************0199",
     }
 
 
