@@ -8,6 +8,7 @@ The one place in it that reads the environment:
 
 import asyncio
 import contextlib
+import errno
 import gc
 import multiprocessing
 import os
@@ -99,7 +100,8 @@ def _listening(host: str, port: int, processes: int) -> list[socket.socket]:
         return [_bound(host, port, shared=True) for _ in range(processes)]
     except OSError as error:
         reason = error.strerror or error
-        msg = f"cannot listen on {_written(host)}:{port}: {reason}; choose another with --port"
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        msg = f"cannot listen on {_written(host)}:{port}: {reason}; choose another with {option}"
         raise FeatureStoreError(msg) from error
 
 

@@ -143,6 +143,12 @@ def test_a_port_in_use_is_one_clear_message(processes: int, definitions: str) ->
     )
 
 
+@pytest.mark.parametrize("host", ["300.1.1.1", "192.0.2.1"])
+def test_an_address_that_is_not_ours_is_one_clear_message(host: str, definitions: str) -> None:
+    with pytest.raises(FeatureStoreError, match=f"{host}:0: .*; choose another with --host$"):
+        serve_api(definitions, "redis://", host=host, port=0)
+
+
 def test_processes_share_a_port_and_count_together_and_one_that_dies_is_started_again(
     serve: Start,
 ) -> None:
