@@ -7,7 +7,7 @@ STANDARD = str(Path(__file__).parents[1] / "definitions.py")
 
 def shaped(folder: Path, **axes: int) -> str:
     """Write definitions of a shape, as `benchmarks.definitions.shape` takes it; return the path."""
-    name = "_".join(f"{axis}{size}" for axis, size in axes.items())
+    name = "_".join(["shape", *(f"{axis}{size}" for axis, size in axes.items())])
     arguments = ", ".join(f"{axis}={size}" for axis, size in axes.items())
     path = folder / f"{name}.py"
     path.write_text(
