@@ -24,7 +24,7 @@ local short = ARGV[3] .. string.sub(row, read + 1)
 redis.call('SET', KEYS[1], string.sub(short, 1, first), 'KEEPTTL')
 if first < #short then
   redis.call('APPEND', KEYS[1], string.sub(short, first + 1, half))
-  redis.call('APPEND', KEYS[1], string.sub(short, half + 1))
+  redis.call('APPEND', KEYS[1], string.sub(short, math.max(first, half) + 1))
 end
 return 1
 """

@@ -69,19 +69,26 @@ def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
     assert 0 < store.pttl(KEY) <= LIFETIME_MS
 
 
+@pytest.mark.parametrize("layout", [FEW, LAYOUT])
+@pytest.mark.parametrize("appended", [1, 5, 20, 100, 500])
 def test_what_was_appended_meanwhile_stands_behind_what_was_compacted(
-    store: "redis.Redis", wires: Wires, monkeypatch: pytest.MonkeyPatch
+    store: "redis.Redis",
+    wires: Wires,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: Layout,
+    appended: int,
 ) -> None:
-    row = b"".join(event(second, FEW) for second in range(9))
+    row = b"".join(event(second, layout) for second in range(100))
+    meanwhile = b"".join(event(second, layout) for second in range(100, 100 + appended))
     store.set(KEY, row)
 
     def late(layout: Layout, rows: list[bytes]) -> list[bytes]:
-        store.append(KEY, event(9, FEW))
+        store.append(KEY, meanwhile)
         return compact(layout, rows)
 
     monkeypatch.setattr(compactor, "compact", late)
-    assert Compactor(wires, FEW).compact([KEY]) == 1
-    assert store.get(KEY) == compact(FEW, [row])[0] + event(9, FEW)
+    assert Compactor(wires, layout).compact([KEY]) == 1
+    assert store.get(KEY) == compact(layout, [row])[0] + meanwhile
 
 
 def test_a_row_that_was_changed_meanwhile_is_left_alone(
