@@ -163,10 +163,15 @@ class BlockPartition(StatefulSourcePartition[Block, None]):
     _idle: int = 0  # how many reads in a row brought nothing
 
     def next_batch(self) -> list[Block]:
-        """Return the next block; one without events when nothing is there now."""
+        """Return the next block; one without events when nothing is there now.
+
+        None between partitions: what has been gathered need not be flushed there.
+        """
         if not self.stop.requested and self.left:
             with self.stop.on_failure(lambda: f"reading partition {self.left[0][0]!r}"):
-                return [self._next_block()]
+                block = self._next_block()
+                ended = block.events is None and block.finished
+                return [] if ended and self.left else [block]
         self.reading.remove(self)
         raise StopIteration
 

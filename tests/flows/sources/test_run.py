@@ -152,6 +152,24 @@ def test_partitions_of_a_run_are_opened_one_behind_the_other() -> None:
     assert reading == []
 
 
+class Ending(Log):
+    """Partitions that end with a block of their own."""
+
+    def next_block(self, wait_ms: int) -> Block:
+        ends = self.asked[-1] == wait_ms
+        self.asked.append(wait_ms)
+        return Block("s", "a", None if ends else JsonLines(b"1\n", 0), 1, 0, finished=ends)
+
+
+def test_nothing_is_flushed_between_partitions() -> None:
+    reading: list[BlockPartition] = []
+    part = BlockPartition(Ending(), [("a", None), ("b", None)], Stop(), reading)
+    reading.append(part)
+    given = [[block.events is not None for block in part.next_batch()] for _ in range(4)]
+    assert given == [[True], [], [True], [False]]
+    assert part.stop.failure is None
+
+
 def test_only_one_of_the_idle_waits_and_the_others_come_back_later() -> None:
     first, second, reading = Log(empty=True), Log(empty=True), []
     parts = [BlockPartition(log, [("a", None)], Stop(), reading) for log in (first, second)]
