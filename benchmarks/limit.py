@@ -19,22 +19,21 @@ from benchmarks.harness.store import Store, store
 from featurestore.storage.commands import pack
 
 _PIPELINED = 500
-_LONGER = 10  # times the events of other claims: what start and first flush take is a small part
 _SAMPLED = 100
 _SENT = 10_000
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Measure it on uniform users, where nearly every event touches a row of its own."""
-    events = _LONGER * scale.events
-    table = data.payments("uniform", events, scale.entities)
+    scale = scale.longer(10)
+    table = data.payments("uniform", scale.events, scale.entities)
     with tempfile.TemporaryDirectory() as folder, store() as server:
         flow = Flow(server, processes=max(1, (os.cpu_count() or 1) - 1))  # the server has one
         place, one = both(as_parquet, table, Path(folder), scale)
         frame = _frame(flow, place)
         takes = {
             "ours": partial(_ours, flow, place, one),
-            "limit": partial(alone_in, server, events, scale.entities, frame),
+            "limit": partial(alone_in, server, scale.events, scale.entities, frame),
         }
         samples = interleaved(scale.runs, takes)
     yield Row(
