@@ -127,7 +127,7 @@ def rows(scale: Scale) -> Iterator[Row]:
     """Measure all engines, all their forms, beside ours; two rounds tell a factor of ten."""
     for engine in ENGINES:
         for form in engine.forms:
-            yield _row(replace(scale, runs=min(scale.runs, 2)), engine, form)
+            yield _row(replace(scale.longer(3), runs=min(scale.runs, 2)), engine, form)
 
 
 def _row(scale: Scale, engine: Engine, form: Form) -> Row:
