@@ -35,6 +35,11 @@ HEADLINES = {
         "serving",
         "requests, 1 x 10, 64 connections",
     ),
+    "… Feast with the same features": ("feast", "requests, 1 x 10, 64 connections"),
+    "… 100 entities x 50 features, 8 connections": (
+        "feast",
+        "requests, 100 x 50, 8 connections",
+    ),
     "a look-up of 50 features, p99 at 70 % of the maximum": (
         "tail",
         "look-ups, 1 x 50, p99 at 70% of the maximum",

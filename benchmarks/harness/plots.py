@@ -7,7 +7,7 @@ from typing import Any
 
 Rows = Sequence[dict[str, Any]]
 
-_RATIO = re.compile("[≥≤] ([0-9.]+)")  # a target that is a ratio to what stands beside
+_RATIO = re.compile("[≥≤] ([0-9.]+)(,.*)?")  # a target that is a ratio to what stands beside
 _HELD, _MISSED = "#3b6ea5", "#c0703a"
 _TALL = 20  # so many times the least: a scale from zero would show only the greatest
 
@@ -88,8 +88,8 @@ def _ratios(rows: Rows, folder: Path) -> None:
 def _goal(row: dict[str, Any]) -> float | None:
     """Return the ratio that a row should have; None where its target is no ratio.
 
-    >>> _goal({"target": "≥ 0.5"}), _goal({"target": "p50 < 5 ms"})
-    (0.5, None)
+    >>> _goal({"target": "≥ 40, p99 ≤ 1/10"}), _goal({"target": "p50 < 5 ms"})
+    (40.0, None)
     """
     found = _RATIO.fullmatch(row["target"])
     return float(found[1]) if found else None
