@@ -1,6 +1,5 @@
 """Requests per second, against a trivial app and against the same service written the usual way."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from functools import partial
 
 from benchmarks.harness.agreement import agree
 from benchmarks.harness.alone import alone
-from benchmarks.harness.api import Api, body, filled, lookups, ours, uvicorn
+from benchmarks.harness.api import Api, body, filled, lookups, ours, trivial, uvicorn
 from benchmarks.harness.claim import Row, Samples, cpu_note, interleaved, middle
 from benchmarks.harness.load import generator
 from benchmarks.harness.scale import Scale
@@ -64,9 +63,8 @@ def rows(scale: Scale) -> Iterator[Row]:
                 asks = lookups(scale, service, entities)
                 compare(mine, usual, service, scale)
                 sizes[asks.path] = len(mine.answer(asks.path, asks.bodies[0]))
-            answers = {"BENCHMARK_ANSWERS": json.dumps(sizes)}
-            with uvicorn("benchmarks.peers.trivial:app", answers) as trivial:
-                apis = Apis(server, mine, usual, trivial)
+            with trivial(sizes) as raw:
+                apis = Apis(server, mine, usual, raw)
                 for service, features, entities in SHAPES:
                     yield from apis.rows(scale, service, features, entities)
 

@@ -15,6 +15,7 @@ from featurestore.storage.commit import Durability
 from flows.changes import LETTERS_KEPT
 from flows.dataflow import Feed, build
 from flows.known_stores import KnownStores
+from flows.memory import keep_freed
 from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
@@ -90,6 +91,7 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
     Raises:
         FeatureStoreError: It cannot go on; nothing was lost.
     """
+    keep_freed()
     catalog = load(job.definitions)
     feeds = _feeds(job, catalog, worker, workers)
     bulk = all(feed.source.bounded for feed in feeds)

@@ -152,6 +152,7 @@ class Writer:
         elif self._in_flight is not None:
             self._finish()
         else:
+            self._tidy()
             self._check()
 
     def flush(self) -> None:
@@ -182,6 +183,7 @@ class Writer:
         if self._waiting:
             self.flush()
         self._finish()
+        self._tidy()
 
     def close(self) -> None:
         """Close the connections; what is in flight is committed or not, a replay finds out."""
@@ -293,6 +295,11 @@ class Writer:
         self._count(flush, flush.chunks)
         for view in self._views.values():
             view.look_after([(flush.changes[t], replies[t]) for t in view.tags if replies.get(t)])
+
+    def _tidy(self) -> None:
+        """Finish what was begun to shorten."""
+        for view in self._views.values():
+            view.compactor.finish()
 
     def _move_watermarks(self, chunks: Sequence[Chunk]) -> None:
         last = {(chunk.stream, chunk.partition): chunk for chunk in chunks}

@@ -105,6 +105,13 @@ def uvicorn(app: str, environment: Mapping[str, str]) -> Iterator[Api]:
 
 
 @contextmanager
+def trivial(sizes: Mapping[str, int]) -> Iterator[Api]:
+    """Run the trivial app, which answers so many bytes, by path."""
+    with uvicorn("benchmarks.peers.trivial:app", {"BENCHMARK_ANSWERS": json.dumps(sizes)}) as api:
+        yield api
+
+
+@contextmanager
 def filled(scale: Scale, **shape: int) -> Iterator[tuple[Store, str]]:
     """Run a server with the rows of uniform users; return it and the path of the definitions."""
     with tempfile.TemporaryDirectory() as name, store() as server:

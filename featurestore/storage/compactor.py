@@ -1,7 +1,7 @@
 """The compactor: shortens rows in the store once their length says so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha1
 
 from featurestore.aggregation.compaction import compact
@@ -30,38 +30,69 @@ return 1
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Compactor:
-    """Shortens rows of a view.
+    """Shortens rows of a view, without waiting for the store: by and by, step by step.
 
     It changes no value that anyone reads, so it needs neither the fence nor the commit: it may run
     late, twice, or not at all.
+
+    Attributes:
+        wires: Open connections of its own, one to each server, when they are first needed.
+        layout: The view's layout.
     """
 
     wires: Wires
     layout: Layout
+    _own: dict[str, Wire] = field(default_factory=dict)
+    _asked: dict[str, list[bytes]] = field(default_factory=dict)  # rows to come, by server
+    _replacing: dict[str, list[bytes]] = field(default_factory=dict)  # rows being replaced
 
-    def compact(self, rows: Sequence[bytes]) -> int:
-        """Shorten the rows under these keys; return how many were.
+    def step(self, due: Sequence[bytes]) -> int:
+        """Ask for rows that are due, shorten those asked for in the step before; return how many.
 
-        Cost: two round trips to each server, and `aggregation.compaction.compact`.
+        Those counted were replaced in the step before; rows under way are not begun again.
+
+        Cost: where the store has answered meanwhile no wait, and `aggregation.compaction.compact`.
         """
-        return sum(
-            self._compact(wire, [rows[place] for place in places])
-            for wire, places in self.wires.split(rows)
-        )
+        under_way = {
+            row for of in (self._asked, self._replacing) for rows in of.values() for row in rows
+        }
+        done = self._replaced()
+        for url, rows in self._asked.items():
+            self._replacing[url] = self._shorten(self._own[url], rows)
+        self._asked = {}
+        begun = [row for row in due if row not in under_way] if under_way else due
+        for url, places in self.wires.topology.split(begun).items() if begun else ():
+            rows = self._asked[url] = [begun[place] for place in places]
+            if url not in self._own:
+                self._own[url] = self.wires.apart(rows[0])
+            self._own[url].send(pack(b"GET", row) for row in rows)
+        return done
 
-    def _compact(self, wire: Wire, rows: Sequence[bytes]) -> int:
-        wire.send(pack(b"GET", row) for row in rows)
-        found = [(key, row) for key in rows if isinstance(row := wire.read(), bytes)]
+    def finish(self) -> int:
+        """Wait until all that is under way is done; return how many rows were shortened."""
+        done = 0
+        while self._asked or self._replacing:
+            done += self.step(())
+        return done
+
+    def _replaced(self) -> int:
+        """Read what became of rows being replaced; return how many were."""
+        sent, self._replacing = self._replacing, {}
+        replies: list[Reply] = [self._own[url].read() for url, rows in sent.items() for _ in rows]
+        return sum(1 for reply in replies if reply == 1)
+
+    def _shorten(self, wire: Wire, asked: Sequence[bytes]) -> list[bytes]:
+        """Read rows asked for, and send what they are to be; return those that were there."""
+        found = [(key, row) for key in asked if isinstance(row := wire.read(), bytes)]
         short = self._shortened([row for _, row in found])
         wire.send(
             pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter, *parts)
             for (key, row), shorter in zip(found, short, strict=True)
             for parts in [self._parts(shorter)]
         )
-        done: list[Reply] = [wire.read() for _ in found]
-        return sum(1 for reply in done if reply == 1)
+        return [key for key, _ in found]
 
     def _parts(self, row: bytes) -> list[bytes]:
         """Return where the first and the second part of a row end that is written in parts."""

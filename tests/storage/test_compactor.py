@@ -48,6 +48,12 @@ def event(second: int, layout: Layout = LAYOUT) -> bytes:
     return frame
 
 
+def compacted(wires: Wires, layout: Layout, rows: list[bytes]) -> int:
+    of = Compactor(wires, layout)
+    assert of.step(rows) == 0
+    return of.finish()
+
+
 def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
     store: "redis.Redis", wires: Wires
 ) -> None:
@@ -58,7 +64,7 @@ def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
             store.pexpire(KEY, LIFETIME_MS)
         if LAYOUT.is_due(np.array([length]))[0]:
             row = store.get(KEY)
-            assert Compactor(wires, LAYOUT).compact([KEY]) == 1
+            assert compacted(wires, LAYOUT, [KEY]) == 1
             assert store.get(KEY) == compact(LAYOUT, [row])[0]
             dues += 1
             taken = []
@@ -87,7 +93,7 @@ def test_what_was_appended_meanwhile_stands_behind_what_was_compacted(
         return compact(layout, rows)
 
     monkeypatch.setattr(compactor, "compact", late)
-    assert Compactor(wires, layout).compact([KEY]) == 1
+    assert compacted(wires, layout, [KEY]) == 1
     assert store.get(KEY) == compact(layout, [row])[0] + meanwhile
 
 
@@ -102,5 +108,22 @@ def test_a_row_that_was_changed_meanwhile_is_left_alone(
         return compact(layout, rows)
 
     monkeypatch.setattr(compactor, "compact", late)
-    assert Compactor(wires, FEW).compact([KEY, b"none"]) == 0
+    assert compacted(wires, FEW, [KEY, b"none"]) == 0
     assert store.get(KEY) == other
+
+
+def test_a_row_under_way_is_not_begun_again(store: "redis.Redis", wires: Wires) -> None:
+    row = b"".join(event(second) for second in range(100))
+    store.set(KEY, row)
+    store.config_resetstat()
+    of = Compactor(wires, LAYOUT)
+    assert of.step([KEY]) == 0  # asked for
+    store.append(KEY, event(100))
+    assert of.step([KEY]) == 0  # being replaced
+    assert of.step([KEY]) == 1
+    assert store.get(KEY) == compact(LAYOUT, [row])[0] + event(100)
+    assert of.finish() == 0
+    stats = store.info("commandstats")
+    assert stats["cmdstat_eval"]["calls"] == 1
+    assert of.step([KEY]) == 0
+    assert of.finish() == 1
