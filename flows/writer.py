@@ -170,6 +170,9 @@ class Writer:
             for tag, change in units.items():
                 self._units[tag].look_at(change.new_rows)
         self._finish()
+        for _, _, units in changes:
+            for tag in units:
+                self._units[tag].look_closer()
         held = {_source(chunk): self._ledger_holds(chunk) for chunk in chunks}
         by_unit = {tag: change for _, _, units in changes for tag, change in units.items()}
         self._in_flight = _Flush(chunks, by_unit, held)

@@ -110,6 +110,7 @@ class Unit:
     _changes: int = 0
     _looked_at: BytesArray = ()
     _there: list[bytes] = field(default_factory=list)  # of those looked at, some more among them
+    _typed: list[bytes] = field(default_factory=list)  # those whose type has been asked for
     _arming: bytes = b""  # watches the fence and asks for our marks
 
     def take_over(
@@ -150,6 +151,17 @@ class Unit:
         if len(rows):
             self.wire.send(pack_keys(b"EXISTS", rows, _LOOKED_AT))
             self._looked_at = rows
+
+    def look_closer(self) -> None:
+        """Ask for the type of the rows that may be there; what they are is found out by `send`.
+
+        Where there are several units, all should ask before the first of them sends: behind a
+        transaction answers are late.
+        """
+        self._read_looked_at()
+        self._typed, self._there = self._there, []
+        if self._typed:
+            self.wire.send(pack(b"TYPE", row) for row in self._typed)
 
     def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
         """Send one transaction; `settle` must have been called for the one before.
@@ -235,13 +247,11 @@ class Unit:
 
     def _refuse_foreign(self) -> None:
         """Refuse rows that were looked at and hold another type."""
-        self._read_looked_at()
-        there, self._there = self._there, []
-        if not there:
-            return
-        self.wire.send(pack(b"TYPE", row) for row in there)
-        kinds = [self.wire.read() for _ in there]
-        for row, kind in zip(there, kinds, strict=True):
+        if len(self._looked_at):
+            self.look_closer()
+        rows, self._typed = self._typed, []
+        kinds = [self.wire.read() for _ in rows]
+        for row, kind in zip(rows, kinds, strict=True):
             if kind not in (b"string", b"none"):
                 wrong = f"WRONGTYPE the key {row!r} holds no row"
                 raise refusal(wrong)
