@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 
+import numpy as np
+
 from featurestore.aggregation.compaction import compact
 from featurestore.aggregation.layout import Layout
 from featurestore.errors import StoreRefused
@@ -47,6 +49,7 @@ class Compactor:
     _own: dict[str, Wire] = field(default_factory=dict)
     _asked: dict[str, list[bytes]] = field(default_factory=dict)  # rows to come, by server
     _replacing: dict[str, list[bytes]] = field(default_factory=dict)  # rows being replaced
+    _again: list[bytes] = field(default_factory=list)  # due in the last step, but under way then
 
     def step(self, due: Sequence[bytes]) -> int:
         """Ask for rows that are due, shorten those asked for in the step before; return how many.
@@ -55,27 +58,34 @@ class Compactor:
 
         Cost: where the store has answered meanwhile no wait, and `aggregation.compaction.compact`.
         """
-        under_way = {
-            row for of in (self._asked, self._replacing) for rows in of.values() for row in rows
-        }
+        under_way = self._under_way
         done = self._replaced()
         for url, rows in self._asked.items():
             self._replacing[url] = self._shorten(self._own[url], rows)
-        self._asked = {}
-        begun = [row for row in due if row not in under_way] if under_way else due
-        for url, places in self.wires.topology.split(begun).items() if begun else ():
-            rows = self._asked[url] = [begun[place] for place in places]
-            if url not in self._own:
-                self._own[url] = self.wires.apart(rows[0])
-            self._own[url].send(pack(b"GET", row) for row in rows)
+        self._again = [row for row in due if row in under_way]
+        self._ask([row for row in due if row not in under_way])
         return done
 
     def finish(self) -> int:
-        """Wait until all that is under way is done; return how many rows were shortened."""
-        done = 0
+        """Wait for all that is under way and was due again meanwhile; return how many were done."""
+        again, done = self._again, 0
         while self._asked or self._replacing:
             done += self.step(())
-        return done
+        return done + (self.step(again) + self.finish() if again else 0)
+
+    @property
+    def _under_way(self) -> set[bytes]:
+        return {
+            row for of in (self._asked, self._replacing) for rows in of.values() for row in rows
+        }
+
+    def _ask(self, due: Sequence[bytes]) -> None:
+        self._asked = {}
+        for url, places in self.wires.topology.split(due).items() if due else ():
+            rows = self._asked[url] = [due[place] for place in places]
+            if url not in self._own:
+                self._own[url] = self.wires.apart(rows[0])
+            self._own[url].send(pack(b"GET", row) for row in rows)
 
     def _replaced(self) -> int:
         """Read what became of rows being replaced; return how many were."""
@@ -84,8 +94,10 @@ class Compactor:
         return sum(1 for reply in replies if reply == 1)
 
     def _shorten(self, wire: Wire, asked: Sequence[bytes]) -> list[bytes]:
-        """Read rows asked for, and send what they are to be; return those that were there."""
-        found = [(key, row) for key in asked if isinstance(row := wire.read(), bytes)]
+        """Read rows asked for, and send what they are to be; return those that are still due."""
+        rows = [row if isinstance(row := wire.read(), bytes) else b"" for _ in asked]
+        still = self.layout.is_due(np.array([len(row) for row in rows]))
+        found = [(asked[place], rows[place]) for place in np.flatnonzero(still).tolist()]
         short = self._shortened([row for _, row in found])
         wire.send(
             pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter, *parts)

@@ -125,5 +125,24 @@ def test_a_row_under_way_is_not_begun_again(store: "redis.Redis", wires: Wires) 
     assert of.finish() == 0
     stats = store.info("commandstats")
     assert stats["cmdstat_eval"]["calls"] == 1
+
+
+def test_a_row_that_became_due_again_under_way_is_shortened_at_the_end(
+    store: "redis.Redis", wires: Wires
+) -> None:
+    store.set(KEY, b"".join(event(second) for second in range(100)))
+    of = Compactor(wires, LAYOUT)
     assert of.step([KEY]) == 0
-    assert of.finish() == 1
+    length = store.append(KEY, b"".join(event(second) for second in range(100, 400)))
+    assert LAYOUT.is_due(np.array([length]))[0]
+    assert of.step([KEY]) == 0
+    assert of.finish() == 2
+    assert not LAYOUT.is_due(np.array([store.strlen(KEY)]))[0]
+
+
+def test_a_row_that_another_flow_has_shortened_is_left_alone(
+    store: "redis.Redis", wires: Wires
+) -> None:
+    row = b"".join(event(second) for second in range(100))
+    store.set(KEY, compact(LAYOUT, [row])[0])
+    assert compacted(wires, LAYOUT, [KEY]) == 0
