@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAUSE_SECONDS = 0.001
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7
 
 
@@ -66,6 +67,21 @@ def cpu_of(pid: int) -> float:
         return 0.0
     own = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
     return own + sum(cpu_of(int(child)) for child in children)
+
+
+def pauses(seconds: float) -> list[float]:
+    """Return how many ms a loop was kept from going on, each time it was for more than one.
+
+    It does nothing else, on a machine that has nothing else to do: what keeps it is outside.
+    """
+    found, last = list[float](), time.perf_counter()
+    end = last + seconds
+    while last < end:
+        now = time.perf_counter()
+        if now - last > _PAUSE_SECONDS:
+            found.append((now - last) * 1000)
+        last = now
+    return found
 
 
 def described() -> dict[str, str]:

@@ -14,6 +14,7 @@ from featurestore.storage.wire import Reply, Wire
 from featurestore.storage.wires import Wires
 
 _AHEAD = 64  # half as many bytes as a frame may have that makes a row due
+_UNDER_WAY = 64 << 20  # bytes of rows that the store may have to keep until they are read
 # Replaces the first bytes of a row, if they are still what was read, and keeps what was appended
 # since; a row shortened by another flow meanwhile, or deleted, is left alone. The server doubles a
 # string that APPEND must make larger: written in three parts, the first two half as long as the row
@@ -49,6 +50,7 @@ class Compactor:
     _own: dict[str, Wire] = field(default_factory=dict)
     _asked: dict[str, list[bytes]] = field(default_factory=dict)  # rows to come, by server
     _replacing: dict[str, list[bytes]] = field(default_factory=dict)  # rows being replaced
+    _later: list[bytes] = field(default_factory=list)  # due, and not yet asked for
     _again: list[bytes] = field(default_factory=list)  # due in the last step, but under way then
 
     def step(self, due: Sequence[bytes]) -> int:
@@ -63,15 +65,20 @@ class Compactor:
         for url, rows in self._asked.items():
             self._replacing[url] = self._shorten(self._own[url], rows)
         self._again = [row for row in due if row in under_way]
-        self._ask([row for row in due if row not in under_way])
+        wanted = dict.fromkeys((*self._later, *(row for row in due if row not in under_way)))
+        most = max(1, _UNDER_WAY // self.layout.view.row_size.bytes)
+        self._ask([*wanted][:most])
+        self._later = [*wanted][most:]
         return done
 
     def finish(self) -> int:
         """Wait for all that is under way and was due again meanwhile; return how many were done."""
-        again, done = self._again, 0
-        while self._asked or self._replacing:
-            done += self.step(())
-        return done + (self.step(again) + self.finish() if again else 0)
+        done, again = 0, self._again
+        while self._asked or self._replacing or self._later or again:
+            free = not (self._asked or self._replacing or self._later)
+            done += self.step(again if free else ())
+            again = [] if free else again
+        return done
 
     @property
     def _under_way(self) -> set[bytes]:

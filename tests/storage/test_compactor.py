@@ -146,3 +146,17 @@ def test_a_row_that_another_flow_has_shortened_is_left_alone(
     row = b"".join(event(second) for second in range(100))
     store.set(KEY, compact(LAYOUT, [row])[0])
     assert compacted(wires, LAYOUT, [KEY]) == 0
+
+
+def test_rows_are_asked_for_as_many_at_once_as_the_store_can_keep(
+    store: "redis.Redis", wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compactor, "_UNDER_WAY", 2 * LAYOUT.view.row_size.bytes)
+    row = b"".join(event(second) for second in range(100))
+    keys = [KEY + b"%d" % n for n in range(5)]
+    store.mset(dict.fromkeys(keys, row))
+    of = Compactor(wires, LAYOUT)
+    assert [of.step(due) for due in (keys, [], keys[3:], [])] == [0, 0, 2, 2]
+    assert of.finish() == 1
+    assert store.mget(keys) == compact(LAYOUT, [row]) * 5
+    store.delete(*keys)
