@@ -13,7 +13,7 @@ TARGETS = {"zipf": "900 k events/s on 2 cores", "uniform": "300 k events/s on 2 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Measure it."""
-    return source_rows("parquet", "Parquet", as_parquet, scale.longer(3), TARGETS)
+    return source_rows("parquet", "Parquet", as_parquet, scale.longer(6), TARGETS)
 
 
 if __name__ == "__main__":
