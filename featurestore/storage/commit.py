@@ -159,9 +159,10 @@ class Unit:
         transaction answers are late.
         """
         self._read_looked_at()
-        self._typed, self._there = self._there, []
-        if self._typed:
-            self.wire.send(pack(b"TYPE", row) for row in self._typed)
+        there, self._there = self._there, []
+        if there:
+            self.wire.send(pack(b"TYPE", row) for row in there)
+            self._typed += there
 
     def send(self, changes: Commands, progress: Mapping[bytes, int]) -> None:
         """Send one transaction; `settle` must have been called for the one before.
@@ -247,8 +248,7 @@ class Unit:
 
     def _refuse_foreign(self) -> None:
         """Refuse rows that were looked at and hold another type."""
-        if len(self._looked_at):
-            self.look_closer()
+        self.look_closer()
         rows, self._typed = self._typed, []
         kinds = [self.wire.read() for _ in rows]
         for row, kind in zip(rows, kinds, strict=True):

@@ -50,8 +50,7 @@ class Compactor:
     _own: dict[str, Wire] = field(default_factory=dict)
     _asked: dict[str, list[bytes]] = field(default_factory=dict)  # rows to come, by server
     _replacing: dict[str, list[bytes]] = field(default_factory=dict)  # rows being replaced
-    _later: list[bytes] = field(default_factory=list)  # due, and not yet asked for
-    _again: list[bytes] = field(default_factory=list)  # due in the last step, but under way then
+    _later: list[bytes] = field(default_factory=list)  # due, but under way or too many at once
 
     def step(self, due: Sequence[bytes]) -> int:
         """Ask for rows that are due, shorten those asked for in the step before; return how many.
@@ -64,20 +63,20 @@ class Compactor:
         done = self._replaced()
         for url, rows in self._asked.items():
             self._replacing[url] = self._shorten(self._own[url], rows)
-        self._again = [row for row in due if row in under_way]
-        wanted = dict.fromkeys((*self._later, *(row for row in due if row not in under_way)))
+        wanted = dict.fromkeys((*self._later, *due))
         most = max(1, _UNDER_WAY // self.layout.view.row_size.bytes)
-        self._ask([*wanted][:most])
-        self._later = [*wanted][most:]
+        begun = [row for row in wanted if row not in under_way][:most]
+        for row in begun:
+            del wanted[row]
+        self._ask(begun)
+        self._later = [*wanted]
         return done
 
     def finish(self) -> int:
-        """Wait for all that is under way and was due again meanwhile; return how many were done."""
-        done, again = 0, self._again
-        while self._asked or self._replacing or self._later or again:
-            free = not (self._asked or self._replacing or self._later)
-            done += self.step(again if free else ())
-            again = [] if free else again
+        """Wait for all that is under way or due; return how many rows were shortened."""
+        done = 0
+        while self._asked or self._replacing or self._later:
+            done += self.step(())
         return done
 
     @property
