@@ -10,6 +10,9 @@ import pyarrow as pa
 LENGTHS_AND_HOPS = {"1m": (60, 1), "1h": (3600, 60), "24h": (86_400, 1200)}  # seconds
 
 
+VIEW = "spend0"  # what its features are called, as ours are: other views have keys of their own
+
+
 @dataclass(frozen=True)
 class Window:
     """The events in a window, in order of time.
@@ -27,6 +30,10 @@ class Window:
     users: Any
     tiles: Any
     amounts: Any
+
+    def key(self, user: str) -> str:
+        """Return the key of a user's hash."""
+        return f"{VIEW}:{user}:{self.name}"
 
     def groups(self) -> Iterator[tuple[str, int, Any]]:
         """Return every user's tiles: the user, the tile, the amounts in it."""

@@ -4,8 +4,8 @@ A field is the tile's number, its value 36 packed bytes: count, total, sum of sq
 maximum. The server cannot add to packed bytes, so that a writer must read before it writes, and be
 the only one that writes to an entity; ours reads nothing, and any worker may write.
 
-Honest to it: a tile that has left its window is not kept, keys are short, and no expiry is kept
-for them. Hops are those of our windows.
+Honest to it: a tile that has left its window is not kept, keys name view, user and window and no
+more, and no expiry is kept for them. Hops are those of our windows.
 """
 
 import struct
@@ -24,7 +24,7 @@ def write(client: "redis.Redis", table: pa.Table) -> None:
     for window in windows(table):
         for user, tile, one in window.groups():
             packed = _TILE.pack(len(one), one.sum(), (one * one).sum(), one.min(), one.max())
-            pipeline.hset(f"{user}:{window.name}", str(tile), packed)
+            pipeline.hset(window.key(user), str(tile), packed)
             if len(pipeline) >= 10_000:
                 pipeline.execute()
     pipeline.execute()

@@ -2,8 +2,8 @@
 
    The rules are those of `windows`, `accumulators` and `kernels`, in the same order of additions:
    the bits of a value do not depend on who reads it. tests/serving/test_cutting.py holds them
-   together. Numbers only; frames are described in `frames.py` and `packing.py`. No state but scratch memory, used
-   while the interpreter's lock is held.
+   together. Numbers only; frames are described in `frames.py`, `narrow.py` and `packing.py`. No state
+   but scratch memory, used while the interpreter's lock is held. `plain` is that of `plain.py`.
 
    Compile without contraction of a * b + c (-ffp-contract=off): it would change bits. */
 
@@ -19,6 +19,9 @@
 #define COMPACTED 0x24
 #define PACKED 0x25
 #define KIND_BITS 5
+#define KIND_MASK 0x1F
+#define NARROW 0x08
+#define SCALE_MASK 0x03
 #define MISSING INT64_MIN
 
 enum span { SLIDING, TUMBLING, COMPLETE };
@@ -35,12 +38,16 @@ typedef struct {
 } column;
 typedef struct { int64_t window, value, column, counted_by; } output;
 typedef struct { int64_t last; const char *at; int is_tile; } record;
+/* Bytes that are made: how many there are, and for how many there is room. */
+typedef struct { char *at; Py_ssize_t size, room; } buffer;
+/* Events that stand alone: how many words each has, 0 where there are none; which words are floats. */
+typedef struct { Py_ssize_t words; const char *floats; } events_alone;
 
 typedef struct {
     PyObject_HEAD
     Py_ssize_t point, tile; /* bytes of an event and of a tile */
-    int is_bare, has_heap;  /* events stand alone; records of frames may have values in a heap */
-    Py_ssize_t windows, columns, outputs, room, unpacked_room;
+    int has_heap;           /* records of frames may have values in a heap */
+    Py_ssize_t windows, columns, outputs, room;
     int has_tiles; /* the row being read */
     window *window;
     column *column;
@@ -48,7 +55,9 @@ typedef struct {
     word *merged;   /* a row of columns for each window */
     int64_t *bound; /* for each window: its first record, the one behind its last */
     record *record, *spare;
-    char *unpacked; /* the frames that were packed */
+    PyObject *floats;
+    events_alone alone;
+    buffer plain; /* frames that were packed, events that were narrow */
 } Cutter;
 
 static inline word word_at(const char *at, int64_t place) {
@@ -98,48 +107,15 @@ static void sort(Cutter *self, Py_ssize_t n) {
 
 static int64_t time_of(const char *event) { return word_at(event, 0).i >> KIND_BITS; }
 
-/* Append the records of one kind; -1 where the bytes are no frames. */
-static Py_ssize_t records_of(Cutter *self, const char *row, Py_ssize_t size, int kind, Py_ssize_t n) {
-    for (Py_ssize_t at = 0; at < size;) {
-        if (self->is_bare && (row[at] & 0x1F) == EVENT) {
-            Py_ssize_t end = at;
-            while (end < size && (row[end] & 0x1F) == EVENT) end += self->point;
-            if (end > size) return -1;
-            if (kind == POINTS) {
-                if (!grow(self, n + (end - at) / self->point)) return -1;
-                for (const char *each = row + at; each < row + end; each += self->point)
-                    self->record[n++] = (record){time_of(each), each, 0};
-            }
-            at = end;
-            continue;
-        }
-        if (size - at < 8) return -1;
-        uint64_t header = (uint64_t)word_at(row + at, 0).i;
-        int is = header & 0xFF;
-        Py_ssize_t pad = header >> 8 & 0xFF, count = header >> 16 & 0xFFFF, length = header >> 32;
-        Py_ssize_t each = is == TILES ? self->tile : self->point, body = length - pad;
-        if ((is != TILES && (is != POINTS || self->is_bare)) || !count || length > size - at - 8) return -1;
-        if (body < count * each || (body > count * each && !self->has_heap)) return -1;
-        self->has_tiles |= is == TILES;
-        if (is == kind) {
-            if (!grow(self, n + count)) return -1;
-            const char *each_at = row + at + 8;
-            for (Py_ssize_t i = 0; i < count; i++, each_at += each)
-                self->record[n++] = (record){word_at(each_at, is == TILES).i, each_at, is == TILES};
-        }
-        at += 8 + length;
-    }
-    return n;
-}
-
 /* ---- packed frames -------------------------------------------------------------------------- */
 
-static int make_room(Cutter *self, Py_ssize_t bytes) {
-    if (bytes <= self->unpacked_room) return 1;
-    char *more = PyMem_Realloc(self->unpacked, 2 * bytes);
-    if (!more) return PyErr_NoMemory(), 0;
-    self->unpacked = more;
-    self->unpacked_room = 2 * bytes;
+/* Make room for so many bytes more. */
+static int make_room(buffer *to, Py_ssize_t more) {
+    if (to->size + more <= to->room) return 1;
+    char *at = PyMem_Realloc(to->at, 2 * (to->size + more));
+    if (!at) return PyErr_NoMemory(), 0;
+    to->at = at;
+    to->room = 2 * (to->size + more);
     return 1;
 }
 
@@ -164,10 +140,10 @@ static void unpack_column(const char *from, const char *end, Py_ssize_t count, P
     }
 }
 
-/* Unpack a section of a packed frame as frames behind the `*done` bytes unpacked before; return
-   how long it is, -1 where it is none. */
-static Py_ssize_t unpack_section(Cutter *self, const char *body, Py_ssize_t size, Py_ssize_t *done) {
-    static const double scales[] = {0, 1, 1e2, 1e4, 1e6};
+static const double scales[] = {0, 1, 1e2, 1e4, 1e6}; /* the first for words as they are */
+
+/* Unpack a section of a packed frame as frames; return how long it is, -1 where it is none. */
+static Py_ssize_t unpack_section(const char *body, Py_ssize_t size, buffer *made) {
     if (size < 4) return -1;
     int kind = (unsigned char)body[0], width = (unsigned char)body[1];
     uint16_t count;
@@ -180,14 +156,14 @@ static Py_ssize_t unpack_section(Cutter *self, const char *body, Py_ssize_t size
         step += shape[i] & 15;
     }
     if (size - 4 - 9 * width < count * step) return -1;
-    if (!make_room(self, *done + 8 + length)) return -1;
-    char *to = self->unpacked + *done;
+    if (!make_room(made, 8 + length)) return -1;
+    char *to = made->at + made->size;
     if (kind == TILES) {
         uint64_t header = TILES | (uint64_t)count << 16 | (uint64_t)length << 32;
         memcpy(to, &header, 8);
         to += 8;
     }
-    *done = to + length - self->unpacked;
+    made->size = to + length - made->at;
     for (int i = 0; i < width; i++) {
         int bytes = shape[i] & 15;
         unpack_column(from, body + size, count, step, bytes, word_at(least, i).i, scales[shape[i] >> 4 & 15],
@@ -202,9 +178,9 @@ static Py_ssize_t unpack_section(Cutter *self, const char *body, Py_ssize_t size
 }
 
 /* Find the frames that a compacted row starts with, and where the others begin; 0 where it is none. */
-static int unpack(Cutter *self, const char *row, Py_ssize_t size, const char **old, Py_ssize_t *old_size,
+static int unpack(const char *row, Py_ssize_t size, buffer *made, const char **old, Py_ssize_t *old_size,
                   Py_ssize_t *others) {
-    *others = *old_size = 0;
+    *others = *old_size = made->size = 0;
     int kind = size ? (unsigned char)row[0] : 0;
     if (kind != COMPACTED && kind != PACKED) return 1;
     if (size < 8) return 0;
@@ -215,26 +191,151 @@ static int unpack(Cutter *self, const char *row, Py_ssize_t size, const char **o
     *old = row + 8;
     *old_size = length - pad;
     if (kind == COMPACTED) return 1;
-    Py_ssize_t done = 0;
     for (Py_ssize_t at = 0; at < length - pad;) {
-        Py_ssize_t section = unpack_section(self, row + 8 + at, length - pad - at, &done);
+        Py_ssize_t section = unpack_section(row + 8 + at, length - pad - at, made);
         if (section < 0) return 0;
         at += section;
     }
-    *old = self->unpacked;
-    *old_size = done;
+    *old = made->at;
+    *old_size = made->size;
     return 1;
+}
+
+/* ---- narrow events -------------------------------------------------------------------------- */
+
+static inline int is_narrow(const char *at, const events_alone *of) {
+    return of->words > 1 && (*at & KIND_MASK & ~SCALE_MASK) == NARROW;
+}
+
+static inline Py_ssize_t narrow_bytes(const events_alone *of) { return 8 + 4 * (of->words - 1); }
+
+/* Write a narrow event as a wide one. */
+static void widen(const char *event, const events_alone *of, char *to) {
+    double scale = scales[1 + (*event & SCALE_MASK)];
+    int64_t first = word_at(event, 0).i;
+    first = (int64_t)(((uint64_t)first & ~(uint64_t)KIND_MASK) | EVENT);
+    memcpy(to, &first, 8);
+    for (Py_ssize_t i = 1; i < of->words; i++) {
+        int32_t number;
+        memcpy(&number, event + 4 + 4 * i, 4);
+        word w = {.i = number == INT32_MIN ? MISSING : number};
+        if (of->floats[i]) w.d = number == INT32_MIN ? NAN : number / scale;
+        memcpy(to + 8 * i, &w, 8);
+    }
+}
+
+/* Append frames, wide events instead of narrow ones; 0 where a narrow event is cut off. */
+static int widen_all(const char *row, Py_ssize_t size, const events_alone *of, buffer *made) {
+    Py_ssize_t wide = 8 * of->words;
+    if (!make_room(made, 2 * size)) return 0;
+    for (Py_ssize_t at = 0; at < size;) {
+        Py_ssize_t length;
+        if (is_narrow(row + at, of)) {
+            if (narrow_bytes(of) > size - at) return 0;
+            widen(row + at, of, made->at + made->size);
+            made->size += wide;
+            at += narrow_bytes(of);
+            continue;
+        }
+        if (of->words && (row[at] & KIND_MASK) == EVENT) length = wide;
+        else length = size - at < 8 ? size - at : 8 + (Py_ssize_t)((uint64_t)word_at(row + at, 0).i >> 32);
+        if (length > size - at) length = size - at;
+        memcpy(made->at + made->size, row + at, length);
+        made->size += length;
+        at += length;
+    }
+    return 1;
+}
+
+/* plain(row, floats): see `plain.py`; None for a damaged one. */
+static PyObject *plain_row(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count) {
+    static buffer made;
+    events_alone of;
+    char *row, *floats;
+    const char *old = NULL;
+    Py_ssize_t size, old_size, others;
+    if (count != 2) return PyErr_SetString(PyExc_TypeError, "plain takes a row and which words are floats"), NULL;
+    if (PyBytes_AsStringAndSize(args[0], &row, &size) < 0) return NULL;
+    if (PyBytes_AsStringAndSize(args[1], &floats, &of.words) < 0) return NULL;
+    of.floats = floats;
+    if (unpack(row, size, &made, &old, &old_size, &others)) {
+        PyObject *found = NULL;
+        if (old_size && old != made.at) {
+            if (!make_room(&made, old_size)) return NULL;
+            memcpy(made.at, old, old_size);
+            made.size = old_size;
+        }
+        if (widen_all(row + others, size - others, &of, &made))
+            found = PyBytes_FromStringAndSize(made.at, made.size);
+        if (found || PyErr_Occurred()) return found;
+    }
+    if (PyErr_Occurred()) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+/* Append the records of one kind; -1 where the bytes are no frames. Of those that a compacted row
+   starts with none is narrow. */
+static Py_ssize_t records_of(Cutter *self, const char *row, Py_ssize_t size, int kind, int is_old, Py_ssize_t n) {
+    for (Py_ssize_t at = 0; at < size;) {
+        if (!is_old && is_narrow(row + at, &self->alone)) {
+            Py_ssize_t narrow = narrow_bytes(&self->alone);
+            if (narrow > size - at) return -1;
+            if (kind == POINTS) {
+                char *to = self->plain.at + self->plain.size; /* there is room: see `load` */
+                if (!grow(self, n + 1)) return -1;
+                widen(row + at, &self->alone, to);
+                self->plain.size += self->point;
+                self->record[n++] = (record){time_of(to), to, 0};
+            }
+            at += narrow;
+            continue;
+        }
+        if (self->alone.words && (row[at] & KIND_MASK) == EVENT) {
+            Py_ssize_t end = at;
+            while (end < size && (row[end] & KIND_MASK) == EVENT) end += self->point;
+            if (end > size) return -1;
+            if (kind == POINTS) {
+                if (!grow(self, n + (end - at) / self->point)) return -1;
+                for (const char *each = row + at; each < row + end; each += self->point)
+                    self->record[n++] = (record){time_of(each), each, 0};
+            }
+            at = end;
+            continue;
+        }
+        if (size - at < 8) return -1;
+        uint64_t header = (uint64_t)word_at(row + at, 0).i;
+        int is = header & 0xFF;
+        Py_ssize_t pad = header >> 8 & 0xFF, count = header >> 16 & 0xFFFF, length = header >> 32;
+        Py_ssize_t each = is == TILES ? self->tile : self->point, body = length - pad;
+        if ((is != TILES && (is != POINTS || self->alone.words)) || !count || length > size - at - 8) return -1;
+        if (body < count * each || (body > count * each && !self->has_heap)) return -1;
+        self->has_tiles |= is == TILES;
+        if (is == kind) {
+            if (!grow(self, n + count)) return -1;
+            const char *each_at = row + at + 8;
+            for (Py_ssize_t i = 0; i < count; i++, each_at += each)
+                self->record[n++] = (record){word_at(each_at, is == TILES).i, each_at, is == TILES};
+        }
+        at += 8 + length;
+    }
+    return n;
 }
 
 /* Find the records of a row in order of time, events before tiles where they tie. */
 static Py_ssize_t load(Cutter *self, const char *row, Py_ssize_t size) {
     const char *old = row;
     Py_ssize_t n = 0, old_size, others;
-    if (!unpack(self, row, size, &old, &old_size, &others)) return -1;
+    if (!unpack(row, size, &self->plain, &old, &old_size, &others)) return -1;
+    if (self->alone.words > 1) { /* narrow events are made wide there, half as long before; it must not move */
+        if (!make_room(&self->plain, 2 * (size - others))) return -1;
+        if (old_size && old != row + 8) old = self->plain.at;
+    }
     self->has_tiles = 0;
     for (int kind = POINTS; n >= 0 && (kind == POINTS || (kind == TILES && self->has_tiles)); kind++) {
-        n = records_of(self, old, old_size, kind, n);
-        if (n >= 0) n = records_of(self, row + others, size - others, kind, n);
+        n = records_of(self, old, old_size, kind, 1, n);
+        if (n >= 0) n = records_of(self, row + others, size - others, kind, 0, n);
     }
     for (Py_ssize_t i = 1; i < n; i++)
         if (self->record[i].last < self->record[i - 1].last) {
@@ -462,15 +563,16 @@ static int fits(const Cutter *self) {
 
 static PyObject *cutter_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
     Py_ssize_t point, tile;
-    int is_bare, has_heap;
-    PyObject *windows, *columns, *outputs;
-    if (!PyArg_ParseTuple(args, "nnppSSS", &point, &tile, &is_bare, &has_heap, &windows, &columns, &outputs))
+    int has_heap;
+    PyObject *floats, *windows, *columns, *outputs;
+    if (!PyArg_ParseTuple(args, "nnSpSSS", &point, &tile, &floats, &has_heap, &windows, &columns, &outputs))
         return NULL;
     Cutter *self = (Cutter *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->point = 8 * point;
     self->tile = 8 * tile;
-    self->is_bare = is_bare;
+    self->floats = Py_NewRef(floats);
+    self->alone = (events_alone){PyBytes_GET_SIZE(floats), PyBytes_AS_STRING(floats)};
     self->has_heap = has_heap;
     if (!table(windows, sizeof(window), (void **)&self->window, &self->windows) ||
         !table(columns, sizeof(column), (void **)&self->column, &self->columns) ||
@@ -479,15 +581,16 @@ static PyObject *cutter_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNU
     self->merged = PyMem_Calloc(self->windows * self->columns + 1, sizeof(word));
     self->bound = PyMem_Calloc(2 * self->windows + 1, sizeof(int64_t));
     if (!self->merged || !self->bound) return Py_DECREF(self), PyErr_NoMemory();
-    if (fits(self)) return (PyObject *)self;
+    if (fits(self) && (!self->alone.words || self->alone.words == point)) return (PyObject *)self;
     PyErr_SetString(PyExc_ValueError, "a place is outside of its record");
     return Py_DECREF(self), NULL;
 }
 
 static void cutter_free(Cutter *self) {
     void *owned[] = {self->window, self->column, self->output, self->merged,
-                     self->bound,  self->record, self->spare,  self->unpacked};
+                     self->bound,  self->record, self->spare,  self->plain.at};
     for (size_t i = 0; i < sizeof(owned) / sizeof(*owned); i++) PyMem_Free(owned[i]);
+    Py_XDECREF(self->floats);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -560,6 +663,11 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMethodDef functions[] = {
+    {"plain", (PyCFunction)(void (*)(void))plain_row, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyTypeObject cutter_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "featurestore.aggregation._cutting.Cutter",
     .tp_basicsize = sizeof(Cutter),
@@ -569,7 +677,7 @@ static PyTypeObject cutter_type = {
     .tp_new = cutter_new,
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_cutting", .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_cutting", .m_size = -1, .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__cutting(void) {
     PyObject *made = PyModule_Create(&module);

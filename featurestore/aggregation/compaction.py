@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.aggregation.accumulators import StateField
 from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.frames import decode, encode_rows, words_in
 from featurestore.aggregation.groups import Groups
@@ -85,23 +84,22 @@ def _after_a_loss(rows: Groups, kept: Mask) -> Mask:
 
 def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> list[bytes]:
     tiles = tiles.take(_order(tiles))
-    of_tiles = _parts(layout, layout.tile_fields, TILES, tiles)
-    of_points = _parts(layout, layout.point_fields, POINTS, points)
+    of_tiles = _parts(layout, TILES, tiles)
+    of_points = _parts(layout, POINTS, points)
     return [
         compacted(layout, of_tiles.get(row, b"") + of_points.get(row, b"")) for row in range(count)
     ]
 
 
-def _parts(
-    layout: Layout, fields: Sequence[StateField], kind: int, records: Records
-) -> dict[int, bytes]:
+def _parts(layout: Layout, kind: int, records: Records) -> dict[int, bytes]:
     """Return what holds the records of each row that has some: frames, or a section."""
     if not len(records):
         return {}
     rows = Groups.of(records.rows)
     present = records.rows[rows.starts].tolist()
     if not layout.is_packed:
-        frames = encode_rows(fields, kind, records).to_pylist()
+        frames = encode_rows(layout, kind, records).to_pylist()
         return dict(zip(present, frames, strict=True))
+    fields = layout.point_fields if kind == POINTS else layout.tile_fields
     made = sections(EVENT if kind == POINTS else kind, words_in(fields, records), rows)
     return dict(zip(present, made, strict=True))

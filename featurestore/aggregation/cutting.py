@@ -9,14 +9,13 @@ is a C compiler; without it, and for all other features, rows are read in Python
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from importlib import import_module
 from itertools import accumulate, chain
 from struct import pack
-from sys import byteorder
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from featurestore.aggregation import compiled
 from featurestore.aggregation.accumulators import (
     Accumulator,
     Counting,
@@ -38,13 +37,6 @@ from featurestore.aggregation.series import Series
 from featurestore.aggregation.short_rows import Read
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.window import BY_EVENTS, WindowKind
-
-try:
-    _compiled: Any = import_module("featurestore.aggregation._cutting")
-except ImportError:  # built only where there is a compiler
-    _compiled = None
-
-IS_COMPILED = _compiled is not None and byteorder == "little"
 
 
 class _Span(IntEnum):
@@ -126,10 +118,10 @@ class Cutting:
             _Output(windows.index(layout.windows[window]), *_value(measure, places))
             for (_, window), measure in zip(wanted, measures, strict=True)
         ]
-        cutter = _compiled.Cutter(
+        cutter = compiled.CUTTING.Cutter(
             words_of(layout.point_fields),
             words_of(layout.tile_fields),
-            layout.bare_bytes > 0,
+            layout.floats,
             layout.has_heap,
             _table([_SPANS.get(w.kind, _Span.SLIDING), w.width_us, w.offset_us] for w in windows),
             _table(columns),
@@ -182,7 +174,7 @@ def is_cut(layout: Layout, output: int) -> bool:
         output: Which feature: measure by measure, each over the windows of the layout.
     """
     measure, window = divmod(output, len(layout.windows))
-    if not IS_COMPILED or layout.is_signed or layout.windows[window].kind in BY_EVENTS:
+    if compiled.CUTTING is None or layout.is_signed or layout.windows[window].kind in BY_EVENTS:
         return False
     of = layout.measures[measure]
     aggregation = of.measure.aggregation

@@ -8,6 +8,8 @@ from featurestore.aggregation.layout import HEADER_BYTES
 KIND_BITS = 5  # of a bare event's first word; its time takes the others
 KIND_MASK = (1 << KIND_BITS) - 1
 EVENT = 0x03  # in these bits; those of the other kinds differ
+NARROW = 0x08  # in these bits, of which the last two say by which scale (`narrow`)
+SCALE_MASK = 0x03
 POINTS = 0x21
 TILES = 0x22
 COMPACTED = 0x24

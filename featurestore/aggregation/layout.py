@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, log
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +21,10 @@ from featurestore.definitions.window import Window, WindowKind, hops_by_age
 
 HEADER_BYTES = 8
 WORD_BYTES = 8
+HALF_BYTES = 4
 MOST_PACKED = 255  # words of a record
-LEVELS = 8
-# A row of level k is due at this share of the longest that it can be if it is packed: finely where
-# most are. Others at their first threshold times this: rows with large sketches or lists in their
-# tiles grow to thousands of times what a row of events may have.
-_SHARES = np.array([0, 0.21, 0.27, 0.34, 0.42, 0.53, 0.75, 1.5])
-_TIMES = np.array([1, 2, 3, 5, 10, 40, 250, 2048])
+_STEP = 2 ** (1 / 4)  # a level is due at so many times the length of the one before
+_LARGEST = 2048  # times the first: rows with large sketches or lists in their tiles grow so far
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
@@ -114,6 +112,12 @@ class Layout:
         return numbers and max(self.point_words, words_of(self.tile_fields)) <= MOST_PACKED
 
     @cached_property
+    def floats(self) -> bytes:
+        """For each word of a bare event whether it is a float: 1 or 0."""
+        fields = self.point_fields if self.bare_bytes else ()
+        return bytes(field.wire is Wire.FLOAT for field in fields for _ in range(field.size))
+
+    @cached_property
     def has_heap(self) -> bool:
         """Whether some field, a text or a set, has its values behind the records of a frame."""
         fields = (*self.point_fields, *self.tile_fields)
@@ -153,27 +157,49 @@ class Layout:
 
         More than its record budget in events: one that has no more is compacted for nothing.
         """
-        return self.view.record_budget * (HEADER_BYTES + WORD_BYTES * self.point_words)
+        framed = HEADER_BYTES + WORD_BYTES * self.point_words
+        return self.view.record_budget * (self.bare_bytes + 2 if self.is_packed else framed)
 
-    def is_due(self, lengths: Ints) -> npt.NDArray[np.bool_]:
-        """Tell from the rows' lengths alone which are due for compaction.
+    @property
+    def grain(self) -> int:
+        """How many levels a row's length can tell: frames that are appended are multiples of it."""
+        return HALF_BYTES if self.is_packed else WORD_BYTES
 
-        Frames are whole words, but a compacted row is padded so that its length modulo 8 tells
-        its level, and so at which length it is due again: at least twice what it was, 1.4 times
-        if it is packed. So each byte is compacted two to four times, whatever a row's traffic,
-        and no one remembers rows.
+    def is_due(self, lengths: Ints, added: Ints) -> npt.NDArray[np.bool_]:
+        """Tell which rows are due for compaction now that some bytes were appended.
+
+        A compacted row is of the lowest level that is due at twice its length or later, 1.4 times
+        if it is packed; so each byte is compacted two to four times, whatever a row's traffic, and
+        no one remembers rows. It is padded so that its length modulo the `grain` is that of its
+        level's number, and what is appended leaves it so. Levels that are alike in this are so far
+        from each other that before something was appended the length fitted one alone: a row
+        that had been too long for one, and too short for the next, was due already.
+
+        Args:
+            lengths: How long the rows are.
+            added: How much of that was appended last.
         """
-        due: npt.NDArray[np.bool_] = lengths >= self._dues[lengths % LEVELS]
+        before, dues = lengths - added, self._dues
+        levels = self._levels_of(before)
+        shortest = dues[np.maximum(levels - 1, 0)] / self._growth
+        forgotten = (levels >= self.grain) & (before <= shortest)
+        due: npt.NDArray[np.bool_] = forgotten | (lengths >= dues[levels])
         return due
 
     def level(self, length: int) -> int:
         """Return the level of a row compacted to this length: the lowest that lets it grow."""
-        dues = self._dues.tolist()
-        return next((k for k, due in enumerate(dues) if due >= self._growth * length), LEVELS - 1)
+        return int(np.searchsorted(self._dues, self._growth * length))
 
     def due(self, length: int) -> int:
-        """Return at which length a row is due for compaction that has this one now."""
-        return int(self._dues[length % LEVELS])
+        """Return at which length a row is due for compaction that was compacted to this one."""
+        return int(self._dues[self._levels_of(np.array([length]))[0]])
+
+    def _levels_of(self, lengths: Ints) -> Ints:
+        """Return the lowest level that rows can be of and are not yet due; the last if none is."""
+        last = len(self._dues) - 1
+        lowest = np.searchsorted(self._dues, lengths, side="right")
+        levels: Ints = np.minimum(lowest + (lengths - lowest) % self.grain, last)
+        return levels
 
     @property
     def _growth(self) -> float:
@@ -181,13 +207,15 @@ class Layout:
 
     @cached_property
     def _dues(self) -> Ints:
-        """At which length a row of each level is due."""
-        if not self.is_packed:
-            dues = self.budget_bytes * _TIMES
-            return np.append(dues[:-1], max(int(dues[-1]), 2 * self.view.row_size.bytes))
-        words = max(self.point_words, words_of(self.tile_fields))
-        longest = self.most_records * words * WORD_BYTES
-        return np.maximum(self.budget_bytes, (longest * _SHARES).astype(np.int64))
+        """At which length a row of each level is due; no compacted row is as long as the last."""
+        if self.is_packed:
+            words = max(self.point_words, words_of(self.tile_fields))
+            most = 1.5 * self.most_records * words * WORD_BYTES
+        else:
+            most = max(_LARGEST * self.budget_bytes, 2 * self.view.row_size.bytes)
+        steps = max(0, ceil(log(most / self.budget_bytes, _STEP)))
+        dues: Ints = np.ceil(self.budget_bytes * _STEP ** np.arange(steps + 1)).astype(np.int64)
+        return dues
 
 
 def words_of(fields: Sequence[StateField]) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from featurestore.aggregation import narrow
 from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.groups import Groups
 from featurestore.aggregation.headers import (
@@ -29,9 +30,9 @@ from featurestore.aggregation.headers import (
     TILES,
     damaged,
 )
-from featurestore.aggregation.layout import HEADER_BYTES, LEVELS, WORD_BYTES, Layout
+from featurestore.aggregation.layout import HEADER_BYTES, WORD_BYTES, Layout
 
-SCALES = np.array([1, 1, 1e2, 1e4, 1e6])
+SCALES = np.array([1, *narrow.SCALES])  # the first for words as they are
 _SECTION = Struct("<BBH")
 _BYTES = np.arange(WORD_BYTES)
 _LARGEST = np.array([256**size - 1 for size in range(WORD_BYTES)], dtype=np.uint64)
@@ -62,29 +63,41 @@ def compacted(layout: Layout, body: bytes) -> bytes:
     """Return a row of one frame, whose body is this; its length tells the row's level."""
     if not body:
         return b""
-    pad = (layout.level(HEADER_BYTES + len(body)) - len(body)) % LEVELS
+    length = HEADER_BYTES + len(body)
+    pad = (layout.level(length) - length) % layout.grain
     kind = PACKED if layout.is_packed else COMPACTED
     return HEADER.pack(kind, pad, 0, len(body) + pad) + body + bytes(pad)
 
 
-def unpacked(row: bytes) -> bytes:
-    """Return a row as frames of which none is packed.
+def compacted_bytes(row: bytes) -> int:
+    """Return how long a row was when it was compacted last; 0 if it never was.
+
+    >>> compacted_bytes(bytes([0x25, 3, 0, 0, 8, 0, 0, 0]) + bytes(8) + b"more")
+    16
+    """
+    if len(row) < HEADER_BYTES or row[0] not in (COMPACTED, PACKED):
+        return 0
+    return HEADER_BYTES + int(HEADER.unpack_from(row)[-1])
+
+
+def unpacked(row: bytes) -> tuple[bytes, bytes]:
+    """Return the frames that a compacted row starts with, none of them packed, and what follows.
 
     Raises:
         ValueError: It starts with a frame of a compacted row that is damaged.
 
     Cost: if it is packed 50 µs, and 10 ns per word.
     """
-    if row[0] not in (COMPACTED, PACKED):
-        return row
+    if not row or row[0] not in (COMPACTED, PACKED):
+        return b"", row
     if len(row) < HEADER_BYTES:
         raise ValueError(damaged(0, f"{len(row)} bytes"))
     kind, pad, count, length = HEADER.unpack_from(row)
     end = HEADER_BYTES + length
     if count or pad > length or end > len(row):
         raise ValueError(damaged(0, f"kind {kind:#x}, {count} records, {length} bytes"))
-    body, since = row[HEADER_BYTES : end - pad], row[end:]
-    return body + since if kind == COMPACTED else b"".join([*_unpacked(body), since])
+    body = row[HEADER_BYTES : end - pad]
+    return body if kind == COMPACTED else b"".join(_unpacked(body)), row[end:]
 
 
 def _scale(words: Ints, groups: Groups) -> Ints:
@@ -155,6 +168,3 @@ def _kept(sizes: Ints) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
     """Say which bytes of each column's words are kept."""
     kept: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = sizes[:, None] > _BYTES
     return kept
-
-
-assert LEVELS == WORD_BYTES  # a row's length modulo the word size holds any level

@@ -162,7 +162,7 @@ def _frames(
 
 
 def _points_frames(layout: Layout, points: Records) -> BytesArray:
-    return encode_rows(layout.point_fields, POINTS, points)
+    return encode_rows(layout, POINTS, points)
 
 
 def _tiles_frames(layout: Layout, points: Records) -> BytesArray:
@@ -171,10 +171,10 @@ def _tiles_frames(layout: Layout, points: Records) -> BytesArray:
     events = lifted(layout, points)
     groups = tiles_of(layout, events)
     if not layout.counts_events:
-        return encode_rows(layout.tile_fields, TILES, merged(layout, events, groups))
+        return encode_rows(layout, TILES, merged(layout, events, groups))
     keep = newest(layout, Groups.of(events.rows))
     older = merged(layout, events.take(np.flatnonzero(~keep)), Groups.of(groups.ids[~keep]))
-    tiles = encode_rows(layout.tile_fields, TILES, older)
+    tiles = encode_rows(layout, TILES, older)
     kept = _points_frames(layout, points.take(np.flatnonzero(keep)))
     joined: BytesArray = pc.binary_join_element_wise(tiles, kept, pa.scalar(b"", tiles.type))
     return joined

@@ -9,7 +9,7 @@ from typing import Any
 from featurestore.aggregation.accumulators import StateField, Wire
 from featurestore.aggregation.headers import EVENT, HEADER, KIND_BITS, KIND_MASK, POINTS, TILES
 from featurestore.aggregation.layout import HEADER_BYTES, WORD_BYTES, Layout
-from featurestore.aggregation.packing import unpacked
+from featurestore.aggregation.plain import plain
 
 MOST_RECORDS = 256
 
@@ -38,14 +38,17 @@ class ShortFrames:
         """
         if len(row) > self._longest:
             return None
-        each = self._each
-        if each and len(row) % each == 0 and not row[::each].translate(None, _BARE):
-            times, *columns = zip(*self._events_in(row))  # noqa: B905 - see the class
-            return [[time >> KIND_BITS for time in times], *columns], []
         try:
-            return self._any(unpacked(row))
+            row = plain(self.layout, row)
         except ValueError:
             return None
+        each = self._each
+        if each and len(row) % each == 0 and not row[::each].translate(None, _BARE):
+            if len(row) > self._longest:
+                return None
+            times, *columns = zip(*self._events_in(row))  # noqa: B905 - see the class
+            return [[time >> KIND_BITS for time in times], *columns], []
+        return self._any(row)
 
     def _any(self, row: bytes) -> tuple[Columns, Columns] | None:
         points: list[Record] = []

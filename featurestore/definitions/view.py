@@ -164,7 +164,7 @@ class FeatureView:
         (True, False)
         """
         stream, columns = self.stream, self.stream.columns
-        parts: list[object] = [2, stream.name, stream.event_time, self.shards, self.record_budget]
+        parts: list[object] = [3, stream.name, stream.event_time, self.shards, self.record_budget]
         parts += [(key, columns[key].type_text) for key in self.entity.keys]
         windows = self.parsed_windows
         parts += [(w.kind.value, w.width_us, w.offset_us, w.gap_us, w.events) for w in windows]

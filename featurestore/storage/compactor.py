@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
-
-import numpy as np
+from typing import cast
 
 from featurestore.aggregation.compaction import compact
 from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.packing import compacted_bytes
 from featurestore.errors import StoreRefused
 from featurestore.storage.commands import pack
-from featurestore.storage.wire import Reply, Wire
+from featurestore.storage.wire import Wire
 from featurestore.storage.wires import Wires
 
 _AHEAD = 64  # half as many bytes as a frame may have that makes a row due
@@ -29,7 +29,7 @@ if first < #short then
   redis.call('APPEND', KEYS[1], string.sub(short, first + 1, half))
   redis.call('APPEND', KEYS[1], string.sub(short, math.max(first, half) + 1))
 end
-return 1
+return #short
 """
 
 
@@ -49,7 +49,7 @@ class Compactor:
     layout: Layout
     _own: dict[str, Wire] = field(default_factory=dict)
     _asked: dict[str, list[bytes]] = field(default_factory=dict)  # rows to come, by server
-    _replacing: dict[str, list[bytes]] = field(default_factory=dict)  # rows being replaced
+    _replacing: dict[str, dict[bytes, int]] = field(default_factory=dict)  # ... and when due again
     _later: list[bytes] = field(default_factory=list)  # due, but under way or too many at once
 
     def step(self, due: Sequence[bytes]) -> int:
@@ -81,9 +81,8 @@ class Compactor:
 
     @property
     def _under_way(self) -> set[bytes]:
-        return {
-            row for of in (self._asked, self._replacing) for rows in of.values() for row in rows
-        }
+        under_way = (*self._asked.values(), *self._replacing.values())
+        return {row for rows in under_way for row in rows}
 
     def _ask(self, due: Sequence[bytes]) -> None:
         self._asked = {}
@@ -94,23 +93,38 @@ class Compactor:
             self._own[url].send(pack(b"GET", row) for row in rows)
 
     def _replaced(self) -> int:
-        """Read what became of rows being replaced; return how many were."""
-        sent, self._replacing = self._replacing, {}
-        replies: list[Reply] = [self._own[url].read() for url, rows in sent.items() for _ in rows]
-        return sum(1 for reply in replies if reply == 1)
+        """Read what became of rows being replaced; return how many were.
 
-    def _shorten(self, wire: Wire, asked: Sequence[bytes]) -> list[bytes]:
-        """Read rows asked for, and send what they are to be; return those that are still due."""
+        So much may have been appended meanwhile that they are due again.
+        """
+        sent, self._replacing = self._replacing, {}
+        done = 0
+        for url, rows in sent.items():
+            for row, due in rows.items():
+                length = cast("int", self._own[url].read())
+                done += length > 0
+                if length >= due:
+                    self._later.append(row)
+        return done
+
+    def _shorten(self, wire: Wire, asked: Sequence[bytes]) -> dict[bytes, int]:
+        """Read rows asked for, and send what those are to be that are due; return when again."""
         rows = [row if isinstance(row := wire.read(), bytes) else b"" for _ in asked]
-        still = self.layout.is_due(np.array([len(row) for row in rows]))
-        found = [(asked[place], rows[place]) for place in np.flatnonzero(still).tolist()]
+        found = [
+            (key, row)
+            for key, row in zip(asked, rows, strict=True)
+            if len(row) >= self.layout.due(compacted_bytes(row))
+        ]
         short = self._shortened([row for _, row in found])
         wire.send(
             pack(b"EVAL", _SCRIPT, b"1", key, b"%d" % len(row), _digest(row), shorter, *parts)
             for (key, row), shorter in zip(found, short, strict=True)
             for parts in [self._parts(shorter)]
         )
-        return [key for key, _ in found]
+        keys = [key for key, _ in found]
+        return {
+            key: self.layout.due(len(shorter)) for key, shorter in zip(keys, short, strict=True)
+        }
 
     def _parts(self, row: bytes) -> list[bytes]:
         """Return where the first and the second part of a row end that is written in parts."""

@@ -61,10 +61,12 @@ class MemoryView:
         """Append a frame to each row that events touch; compact those that became too long."""
         touched, rows = partial(self.layout, events), self.memory.rows
         keys = [row_key(self.tags, name) for name in touched.keys.to_pylist()]
-        for key, frame in zip(keys, touched.frames.to_pylist(), strict=True):
+        frames = touched.frames.to_pylist()
+        for key, frame in zip(keys, frames, strict=True):
             rows[key] = rows.get(key, b"") + frame
         lengths = np.array([len(rows[key]) for key in keys], dtype=np.int64)
-        due = [keys[place] for place in np.flatnonzero(self.layout.is_due(lengths)).tolist()]
+        added = np.array([len(frame) for frame in frames], dtype=np.int64)
+        due = [keys[place] for place in np.flatnonzero(self.layout.is_due(lengths, added)).tolist()]
         if due:
             rows |= zip(due, compact(self.layout, [rows[key] for key in due]), strict=True)
 

@@ -74,14 +74,9 @@ def test_what_was_encoded_is_decoded(kind: str, events) -> None:
     rows.append(events)
     for frames in rows.frames.values():
         row = b"".join(frames)
-        for fields, number, records in zip(
-            (layout.point_fields, layout.tile_fields),
-            (POINTS, TILES),
-            decode(layout, [row]),
-            strict=True,
-        ):
+        for number, records in zip((POINTS, TILES), decode(layout, [row]), strict=True):
             if len(records):
-                assert encode(fields, number, records, Groups.of(records.rows)).to_pylist() == [row]
+                assert encode(layout, number, records, Groups.of(records.rows)).to_pylist() == [row]
 
 
 @pytest.mark.parametrize("kind", ["basic", "numbers"])

@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from api.ingest import split
 from featurestore import Entity, FeatureView, Stream, count, distinct, last, mean
+from featurestore.aggregation import compiled
 from featurestore.aggregation.compaction import compact
-from featurestore.aggregation.cutting import IS_COMPILED, Cutting
+from featurestore.aggregation.cutting import Cutting
 from featurestore.aggregation.frames import decode
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.windows import read
@@ -55,7 +56,7 @@ VIEW = FeatureView(
 NUMBERS = Layout.of(
     replace(VIEW, features={"n": count(), "m": mean("amount"), "l": last("amount")})
 )
-CUTTING = Cutting.of(NUMBERS, range(6)) if IS_COMPILED else None
+CUTTING = Cutting.of(NUMBERS, range(6)) if compiled.CUTTING else None
 DECODER, LAYOUT = Decoder(STREAM, few=0), Layout.of(VIEW)
 FILE = Path(tempfile.mkdtemp()) / "events.csv"
 EVENT = b'{"id": "x", "user": 7, "amount": 1.5, "kind": "a", "at": "2026-01-31T12:00:00Z"}'
@@ -63,6 +64,10 @@ EVENT = b'{"id": "x", "user": 7, "amount": 1.5, "kind": "a", "at": "2026-01-31T1
 
 def event(at_us: int, amount: float) -> bytes:
     return pack("<qd", at_us << 5 | 3, amount)
+
+
+def narrow(at_us: int, cents: int) -> bytes:
+    return pack("<qi", at_us << 5 | 9, cents)
 
 
 def documents(data: bytes) -> None:
@@ -116,5 +121,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "body": (body, b"[" + EVENT + b"," + EVENT + b"]"),
     "table": (table, b'id,user,amount,kind,at\n"x",7,1.5,a,2026-01-31T12:00:00Z\n'),
     "row": (row, bytes(40)),
-    "packed": (packed, compact(NUMBERS, [event(0, 1.0) + event(9, 0.25)])[0] + event(99, 2.0)),
+    "packed": (
+        packed,
+        compact(NUMBERS, [event(0, 1.0) + event(9, 0.25)])[0] + event(99, 2.0) + narrow(7, 9),
+    ),
 }

@@ -21,13 +21,13 @@ from featurestore import (
     total,
     tumbling,
 )
-from featurestore.aggregation import cutting
+from featurestore.aggregation import compiled
 from featurestore.aggregation.cutting import Cutting, is_cut
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.windows import read
 from tests.serving.test_short_rows import NUMBERS, SECOND, bits, events, row_of, some, view
 
-pytestmark = pytest.mark.skipif(not cutting.IS_COMPILED, reason="no C compiler when installed")
+pytestmark = pytest.mark.skipif(compiled.CUTTING is None, reason="no C compiler when installed")
 
 WINDOWS = (
     "1s",

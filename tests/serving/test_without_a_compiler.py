@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from featurestore import FeatureService, count, distinct, last, last_n, total
-from featurestore.aggregation import cutting
+from featurestore.aggregation import compiled
 from featurestore.serving.question import ask
 from featurestore.serving.readers import MANY_ROWS
 from featurestore.serving.vector import Vectors
@@ -49,9 +49,9 @@ def seen(vectors: Vectors) -> tuple[Any, ...]:
 @pytest.mark.parametrize("entities", [1, 25, MANY_ROWS + 1])
 @pytest.mark.parametrize("name", SERVICES)
 def test_answers_are_the_same(name: str, entities: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = [answered(name, entities, as_columns=each) for each in (False, True)]
-    monkeypatch.setattr(cutting, "IS_COMPILED", False)
+    found = [answered(name, entities, as_columns=each) for each in (False, True)]
+    monkeypatch.setattr(compiled, "CUTTING", None)
     alone = [answered(name, entities, as_columns=each) for each in (False, True)]
-    assert compiled == alone
-    assert compiled[0] == compiled[1]
+    assert found == alone
+    assert found[0] == found[1]
     assert any(value for vector in alone[0][0] for value in vector)

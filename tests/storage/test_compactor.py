@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pytest
 import redis
 
 from featurestore.aggregation.compaction import compact
 from featurestore.aggregation.layout import Layout
+from featurestore.aggregation.packing import compacted_bytes
 from featurestore.aggregation.partial import partial
 from featurestore.storage import compactor
 from featurestore.storage.compactor import Compactor
@@ -48,6 +48,10 @@ def event(second: int, layout: Layout = LAYOUT) -> bytes:
     return frame
 
 
+def is_due(row: bytes, layout: Layout = LAYOUT) -> bool:
+    return len(row) >= layout.due(compacted_bytes(row))
+
+
 def compacted(wires: Wires, layout: Layout, rows: list[bytes]) -> int:
     of = Compactor(wires, layout)
     assert of.step(rows) == 0
@@ -59,18 +63,18 @@ def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
 ) -> None:
     taken, dues = [], 0
     for second in range(1200):
-        length = store.append(KEY, event(second))
+        store.append(KEY, event(second))
         if second == 0:
             store.pexpire(KEY, LIFETIME_MS)
-        if LAYOUT.is_due(np.array([length]))[0]:
-            row = store.get(KEY)
+        row = store.get(KEY)
+        if is_due(row):
             assert compacted(wires, LAYOUT, [KEY]) == 1
             assert store.get(KEY) == compact(LAYOUT, [row])[0]
             dues += 1
             taken = []
         taken.append(store.memory_usage(KEY))
         if dues > 1:
-            assert max(taken) <= LAYOUT.due(store.strlen(KEY)) + 400
+            assert max(taken) <= LAYOUT.due(compacted_bytes(store.get(KEY))) + 400
     assert dues > 4
     assert 0 < store.pttl(KEY) <= LIFETIME_MS
 
@@ -84,8 +88,8 @@ def test_what_was_appended_meanwhile_stands_behind_what_was_compacted(
     layout: Layout,
     appended: int,
 ) -> None:
-    row = b"".join(event(second, layout) for second in range(100))
-    meanwhile = b"".join(event(second, layout) for second in range(100, 100 + appended))
+    row = b"".join(event(second, layout) for second in range(200))
+    meanwhile = b"".join(event(second, layout) for second in range(200, 200 + appended))
     store.set(KEY, row)
 
     def late(layout: Layout, rows: list[bytes]) -> list[bytes]:
@@ -93,7 +97,8 @@ def test_what_was_appended_meanwhile_stands_behind_what_was_compacted(
         return compact(layout, rows)
 
     monkeypatch.setattr(compactor, "compact", late)
-    assert compacted(wires, layout, [KEY]) == 1
+    of = Compactor(wires, layout)
+    assert [of.step(due) for due in ([KEY], [], [])] == [0, 0, 1]
     assert store.get(KEY) == compact(layout, [row])[0] + meanwhile
 
 
@@ -133,11 +138,26 @@ def test_a_row_that_became_due_again_under_way_is_shortened_at_the_end(
     store.set(KEY, b"".join(event(second) for second in range(100)))
     of = Compactor(wires, LAYOUT)
     assert of.step([KEY]) == 0
-    length = store.append(KEY, b"".join(event(second) for second in range(100, 400)))
-    assert LAYOUT.is_due(np.array([length]))[0]
+    store.append(KEY, b"".join(event(second) for second in range(100, 400)))
+    assert is_due(store.get(KEY))
     assert of.step([KEY]) == 0
     assert of.finish() == 2
-    assert not LAYOUT.is_due(np.array([store.strlen(KEY)]))[0]
+    assert not is_due(store.get(KEY))
+
+
+def test_a_row_that_grew_too_long_while_it_was_replaced_is_shortened_again(
+    store: "redis.Redis", wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set(KEY, b"".join(event(second) for second in range(100)))
+    more = [b"".join(event(second) for second in range(100, 400))]
+
+    def late(layout: Layout, rows: list[bytes]) -> list[bytes]:
+        store.append(KEY, more.pop() if more else b"")
+        return compact(layout, rows)
+
+    monkeypatch.setattr(compactor, "compact", late)
+    assert compacted(wires, LAYOUT, [KEY]) == 2
+    assert not is_due(store.get(KEY))
 
 
 def test_a_row_that_another_flow_has_shortened_is_left_alone(
