@@ -71,7 +71,7 @@ class ViewRows:
             lengths = np.array(replies[: len(change.rows)], dtype=np.int64)
             orphan = (lengths == change.sizes) & ~change.expiring
             orphans += change.those(orphan)
-            due += change.those(~orphan & self.layout.is_due(lengths, change.sizes))
+            due += change.those(~orphan & self.layout.levels.are_due(lengths, change.sizes))
         self.compactor.step(due)
         self._let_expire(orphans)
 

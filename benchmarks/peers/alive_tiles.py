@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.definitions import definitions
+from featurestore.storage.keys import row_key, view_tag
+
 LENGTHS_AND_HOPS = {"1m": (60, 1), "1h": (3600, 60), "24h": (86_400, 1200)}  # seconds
 
 
-VIEW = "spend0"  # what its features are called, as ours are: other views have keys of their own
+_VIEW = definitions[0].views[0]
+_TAGS = [view_tag(_VIEW, shard) for shard in range(_VIEW.shards)]
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Window:
     tiles: Any
     amounts: Any
 
-    def key(self, user: str) -> str:
-        """Return the key of a user's hash."""
-        return f"{VIEW}:{user}:{self.name}"
+    def key(self, user: str) -> bytes:
+        """Return the key of a user's hash: that of our row, and the window."""
+        return b"%b:%b" % (row_key(_TAGS, user.encode()), self.name.encode())
 
     def groups(self) -> Iterator[tuple[str, int, Any]]:
         """Return every user's tiles: the user, the tile, the amounts in it."""

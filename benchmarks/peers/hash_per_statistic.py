@@ -4,8 +4,9 @@ A field per tile and statistic, which commands add to: count (``c``), total (``s
 squares (``q``) by HINCRBY and HINCRBYFLOAT, event by event; minimum (``l``) and maximum (``h``) as
 a script leaves them. That is what to compare with where several workers write, as ours may.
 
-Honest to it: keys name view, user and window and no more, a field is a tile's number to base 36 and
-one letter, squares come with four decimals, a tile that has left its window is not kept. A key expires with its window, as our rows do.
+Honest to it: a field is a tile's number to base 36 and one letter, squares come with four decimals,
+a tile that has left its window is not kept. Keys are those of our rows with the window behind; they
+expire with it, as our rows do.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def _extremes(window: Window) -> Iterator[bytes]:
 
 
 def _named(user: str, window: Window, tile: int) -> tuple[bytes, bytes]:
-    return window.key(user).encode(), np.base_repr(tile, 36).encode()
+    return window.key(user), np.base_repr(tile, 36).encode()
 
 
 def _text(number: float) -> bytes:

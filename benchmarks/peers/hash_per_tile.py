@@ -4,8 +4,8 @@ A field is the tile's number, its value 36 packed bytes: count, total, sum of sq
 maximum. The server cannot add to packed bytes, so that a writer must read before it writes, and be
 the only one that writes to an entity; ours reads nothing, and any worker may write.
 
-Honest to it: a tile that has left its window is not kept, keys name view, user and window and no
-more, and no expiry is kept for them. Hops are those of our windows.
+Honest to it: a tile that has left its window is not kept, and no expiry is kept for the keys, which
+are those of our rows with the window behind. Hops are those of our windows.
 """
 
 import struct

@@ -14,7 +14,7 @@ half as many bytes for each but the first (`narrow`). 59 bits hold any instant o
             others (`packing`), has no ``n``, and stands at the start of its row only.
 ``length``  bytes after the header: records, heap and pad.
 ``pad``     how many bytes at the end mean nothing: they fill the heap up to whole words, and make
-            a compacted row's length tell its level (`Layout.is_due`).
+            a compacted row's length tell its level (`levels`).
 
 A record is one 64-bit word per field of `Layout.point_fields` or `Layout.tile_fields`, of a vector
 one per component: an int64, a float64, or the number of bytes its value has in the heap (-1: a

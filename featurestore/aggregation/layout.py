@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log
 
 import numpy as np
-import numpy.typing as npt
 
 from featurestore.aggregation.accumulators import Accumulator, StateField, Wire
 from featurestore.aggregation.accumulators.accumulator import Input
 from featurestore.aggregation.arrays import Ints
 from featurestore.aggregation.computed import Computed
 from featurestore.aggregation.kernels import KERNELS
+from featurestore.aggregation.levels import Levels
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
@@ -23,7 +22,6 @@ HEADER_BYTES = 8
 WORD_BYTES = 8
 HALF_BYTES = 4
 MOST_PACKED = 255  # words of a record
-_STEP = 2 ** (1 / 4)  # a level is due at so many times the length of the one before
 _LARGEST = 2048  # times the first: rows with large sketches or lists in their tiles grow so far
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
@@ -160,62 +158,14 @@ class Layout:
         framed = HEADER_BYTES + WORD_BYTES * self.point_words
         return self.view.record_budget * (self.bare_bytes + 2 if self.is_packed else framed)
 
-    @property
-    def grain(self) -> int:
-        """How many levels a row's length can tell: frames that are appended are multiples of it."""
-        return HALF_BYTES if self.is_packed else WORD_BYTES
-
-    def is_due(self, lengths: Ints, added: Ints) -> npt.NDArray[np.bool_]:
-        """Tell which rows are due for compaction now that some bytes were appended.
-
-        A compacted row is of the lowest level that is due at twice its length or later, 1.4 times
-        if it is packed; so each byte is compacted two to four times, whatever a row's traffic, and
-        no one remembers rows. It is padded so that its length modulo the `grain` is that of its
-        level's number, and what is appended leaves it so. Levels that are alike in this are so far
-        from each other that before something was appended the length fitted one alone: a row
-        that had been too long for one, and too short for the next, was due already.
-
-        Args:
-            lengths: How long the rows are.
-            added: How much of that was appended last.
-        """
-        before, dues = lengths - added, self._dues
-        levels = self._levels_of(before)
-        shortest = dues[np.maximum(levels - 1, 0)] / self._growth
-        forgotten = (levels >= self.grain) & (before <= shortest)
-        due: npt.NDArray[np.bool_] = forgotten | (lengths >= dues[levels])
-        return due
-
-    def level(self, length: int) -> int:
-        """Return the level of a row compacted to this length: the lowest that lets it grow."""
-        return int(np.searchsorted(self._dues, self._growth * length))
-
-    def due(self, length: int) -> int:
-        """Return at which length a row is due for compaction that was compacted to this one."""
-        return int(self._dues[self._levels_of(np.array([length]))[0]])
-
-    def _levels_of(self, lengths: Ints) -> Ints:
-        """Return the lowest level that rows can be of and are not yet due; the last if none is."""
-        last = len(self._dues) - 1
-        lowest = np.searchsorted(self._dues, lengths, side="right")
-        levels: Ints = np.minimum(lowest + (lengths - lowest) % self.grain, last)
-        return levels
-
-    @property
-    def _growth(self) -> float:
-        return 1.4 if self.is_packed else 2.0
-
     @cached_property
-    def _dues(self) -> Ints:
-        """At which length a row of each level is due; no compacted row is as long as the last."""
+    def levels(self) -> Levels:
+        """When its rows are due for compaction."""
+        first = self.budget_bytes
         if self.is_packed:
             words = max(self.point_words, words_of(self.tile_fields))
-            most = 1.5 * self.most_records * words * WORD_BYTES
-        else:
-            most = max(_LARGEST * self.budget_bytes, 2 * self.view.row_size.bytes)
-        steps = max(0, ceil(log(most / self.budget_bytes, _STEP)))
-        dues: Ints = np.ceil(self.budget_bytes * _STEP ** np.arange(steps + 1)).astype(np.int64)
-        return dues
+            return Levels(first, 3 * self.most_records * words * WORD_BYTES // 2, 1.4, HALF_BYTES)
+        return Levels(first, max(_LARGEST * first, 2 * self.view.row_size.bytes), 2.0, WORD_BYTES)
 
 
 def words_of(fields: Sequence[StateField]) -> int:

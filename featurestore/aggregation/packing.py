@@ -64,7 +64,7 @@ def compacted(layout: Layout, body: bytes) -> bytes:
     if not body:
         return b""
     length = HEADER_BYTES + len(body)
-    pad = (layout.level(length) - length) % layout.grain
+    pad = (layout.levels.of(length) - length) % layout.levels.grain
     kind = PACKED if layout.is_packed else COMPACTED
     return HEADER.pack(kind, pad, 0, len(body) + pad) + body + bytes(pad)
 

@@ -113,7 +113,7 @@ class Compactor:
         found = [
             (key, row)
             for key, row in zip(asked, rows, strict=True)
-            if len(row) >= self.layout.due(compacted_bytes(row))
+            if len(row) >= self.layout.levels.due(compacted_bytes(row))
         ]
         short = self._shortened([row for _, row in found])
         wire.send(
@@ -123,12 +123,13 @@ class Compactor:
         )
         keys = [key for key, _ in found]
         return {
-            key: self.layout.due(len(shorter)) for key, shorter in zip(keys, short, strict=True)
+            key: self.layout.levels.due(len(shorter))
+            for key, shorter in zip(keys, short, strict=True)
         }
 
     def _parts(self, row: bytes) -> list[bytes]:
         """Return where the first and the second part of a row end that is written in parts."""
-        half = self.layout.due(len(row)) // 2 + _AHEAD
+        half = self.layout.levels.due(len(row)) // 2 + _AHEAD
         first = half * 3 // 4 if half < len(row) else 2 * half
         return [b"%d" % first, b"%d" % half]
 

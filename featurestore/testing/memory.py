@@ -66,7 +66,8 @@ class MemoryView:
             rows[key] = rows.get(key, b"") + frame
         lengths = np.array([len(rows[key]) for key in keys], dtype=np.int64)
         added = np.array([len(frame) for frame in frames], dtype=np.int64)
-        due = [keys[place] for place in np.flatnonzero(self.layout.is_due(lengths, added)).tolist()]
+        are_due = self.layout.levels.are_due(lengths, added)
+        due = [keys[place] for place in np.flatnonzero(are_due).tolist()]
         if due:
             rows |= zip(due, compact(self.layout, [rows[key] for key in due]), strict=True)
 

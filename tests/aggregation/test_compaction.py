@@ -117,7 +117,7 @@ def test_every_byte_is_compacted_a_few_times(features: Any, most: int) -> None:
         (frames,) = rows.frames.values()
         written += len(frames[-1])
         row += frames[-1]
-        if layout.is_due(np.array([len(row)]), np.array([len(frames[-1])]))[0]:
+        if layout.levels.are_due(np.array([len(row)]), np.array([len(frames[-1])]))[0]:
             read += len(row)
             (row,) = compact(layout, [row])
     assert read <= most * written
@@ -125,15 +125,15 @@ def test_every_byte_is_compacted_a_few_times(features: Any, most: int) -> None:
 
 def grown_to(layout: Layout, length: int, wanted: int) -> int:
     """The length near `wanted` that a row compacted to `length` can grow to."""
-    start = length + (layout.level(length) - length) % layout.grain
-    return start + (wanted - start) // layout.grain * layout.grain
+    start = length + (layout.levels.of(length) - length) % layout.levels.grain
+    return start + (wanted - start) // layout.levels.grain * layout.levels.grain
 
 
 def test_a_row_with_large_tiles_is_not_due_as_soon_as_it_is_compacted() -> None:
     view = replace(view_with("10m", "1h", "24h"), features={"values": distinct("small")})
     layout = Layout.of(view)
     length = view.row_size.bytes
-    assert layout.due(grown_to(layout, length, length)) >= 2 * length
+    assert layout.levels.due(grown_to(layout, length, length)) >= 2 * length
 
 
 @pytest.mark.parametrize("windows", [("1h",), ("1m", "1h", "90d"), (lifetime(),)])
@@ -145,14 +145,14 @@ def test_a_row_is_due_once_it_has_grown_enough(windows, features, least, most) -
     layout = Layout.of(replace(view, features=features or view.features))
     longest = layout.most_records * 8 * len(layout.tile_fields)
     for length in range(64, longest, 331):
-        due = layout.due(grown_to(layout, length, length))
+        due = layout.levels.due(grown_to(layout, length, length))
         assert due >= least * length
         assert due <= max(most * length, layout.budget_bytes)
-        lengths = np.arange(grown_to(layout, length, length), int(1.1 * due), layout.grain)
-        for added in (layout.grain, 5 * layout.grain, lengths - lengths[0]):
+        lengths = np.arange(grown_to(layout, length, length), int(1.1 * due), layout.levels.grain)
+        for added in (layout.levels.grain, 5 * layout.levels.grain, lengths - lengths[0]):
             before = lengths - added
             known = (before >= lengths[0]) & (before < due)
-            is_due = layout.is_due(lengths, np.broadcast_to(added, lengths.shape))
+            is_due = layout.levels.are_due(lengths, np.broadcast_to(added, lengths.shape))
             assert np.array_equal(is_due[known], (lengths >= due)[known])
 
 
@@ -160,22 +160,22 @@ def test_a_row_is_due_once_it_has_grown_enough(windows, features, least, most) -
 def test_a_row_that_was_forgotten_is_due_once_it_has_grown_further(features: Any) -> None:
     view = view_with("10m", "1h", "24h")
     layout = Layout.of(replace(view, features=features or view.features))
-    longest = layout.due(2**40)
-    for start in range(layout.grain):
-        lengths = np.arange(start, 2 * longest, layout.grain)
-        due = layout.is_due(lengths, np.full(len(lengths), layout.grain))
-        assert due[lengths >= longest + layout.grain].all()
+    longest = layout.levels.due(2**40)
+    for start in range(layout.levels.grain):
+        lengths = np.arange(start, 2 * longest, layout.levels.grain)
+        due = layout.levels.are_due(lengths, np.full(len(lengths), layout.levels.grain))
+        assert due[lengths >= longest + layout.levels.grain].all()
         assert due.mean() > 0.2
 
 
 def test_a_row_that_was_never_compacted_is_due_when_it_is_past_its_budget() -> None:
     layout = Layout.of(replace(view_with("1h", budget=128), features=NUMBERS))
     events = layout.bare_bytes * np.array([127, 128, 150, 180, 10_000])
-    assert layout.is_due(events, events).tolist() == [False, False, True, True, True]
+    assert layout.levels.are_due(events, events).tolist() == [False, False, True, True, True]
 
 
 def test_the_length_of_a_row_tells_its_level() -> None:
     layout = Layout.of(view_with("1h"))
-    levels = [layout.level(length) for length in range(8, 400_000, 8)]
+    levels = [layout.levels.of(length) for length in range(8, 400_000, 8)]
     assert levels[0] == 0
     assert all(a <= b <= a + 1 for a, b in pairwise(levels))

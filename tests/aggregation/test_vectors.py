@@ -210,9 +210,9 @@ def test_an_event_costs_a_word_a_component_and_a_tile_one_for_each_of_its_states
 def test_a_row_is_due_for_compaction_when_it_has_more_events_than_its_budget() -> None:
     rows = Rows(layout_of(384, 4))
     for second in range(5):
-        assert len(rows.row(b"u") or b"") < rows.layout.due(0)
+        assert len(rows.row(b"u") or b"") < rows.layout.levels.due(0)
         rows.append([event(second, [0.5] * 384)])
-    assert len(rows.row(b"u") or b"") >= rows.layout.due(0)
+    assert len(rows.row(b"u") or b"") >= rows.layout.levels.due(0)
 
 
 def test_other_features_of_the_view_are_read_without_a_look_at_the_vectors() -> None:

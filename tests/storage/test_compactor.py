@@ -49,7 +49,7 @@ def event(second: int, layout: Layout = LAYOUT) -> bytes:
 
 
 def is_due(row: bytes, layout: Layout = LAYOUT) -> bool:
-    return len(row) >= layout.due(compacted_bytes(row))
+    return len(row) >= layout.levels.due(compacted_bytes(row))
 
 
 def compacted(wires: Wires, layout: Layout, rows: list[bytes]) -> int:
@@ -74,7 +74,7 @@ def test_a_compacted_row_needs_no_more_room_until_it_is_due_again(
             taken = []
         taken.append(store.memory_usage(KEY))
         if dues > 1:
-            assert max(taken) <= LAYOUT.due(compacted_bytes(store.get(KEY))) + 400
+            assert max(taken) <= LAYOUT.levels.due(compacted_bytes(store.get(KEY))) + 400
     assert dues > 4
     assert 0 < store.pttl(KEY) <= LIFETIME_MS
 
