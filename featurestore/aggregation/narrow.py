@@ -52,8 +52,7 @@ def events(words: Ints, floats: bytes, groups: Groups) -> BytesArray:
     """
     kinds, numbers = _narrowed(words, np.frombuffer(floats, dtype=bool))
     words[:, 0] = words[:, 0] << KIND_BITS | kinds
-    bounds = np.append(groups.starts, len(words))
-    is_narrow = kinds != EVENT
+    bounds, is_narrow = np.append(groups.starts, len(words)), kinds != EVENT
     if not is_narrow.any():
         return bytes_array(bounds * words.shape[1] * WORD_BYTES, words)
     wide = words.view(np.int32)
@@ -61,12 +60,8 @@ def events(words: Ints, floats: bytes, groups: Groups) -> BytesArray:
     narrow[:, :_HALVES], narrow[:, _HALVES:] = wide[:, :_HALVES], numbers
     if is_narrow.all():
         return bytes_array(bounds * narrow.shape[1] * HALF_BYTES, narrow)
-    sizes = np.where(is_narrow, narrow.shape[1], wide.shape[1])
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    placed = np.empty(starts[-1], dtype=np.int32)
-    for these, of in ((is_narrow, narrow), (~is_narrow, wide)):
-        placed[starts[:-1][these][:, None] + np.arange(of.shape[1])] = of[these]
-    return bytes_array(starts[bounds] * HALF_BYTES, placed)
+    starts, halves = _one_by_one(is_narrow, narrow, wide)
+    return bytes_array(starts[bounds] * HALF_BYTES, halves)
 
 
 def widened(row: bytes, floats: bytes) -> bytes:
@@ -89,6 +84,16 @@ def _narrowed(words: Ints, is_float: Mask) -> tuple[Ints, Halves]:
         numbers[left[fits]], kinds[left[fits]] = found[fits], NARROW | scale
         left = left[~fits]
     return kinds, numbers
+
+
+def _one_by_one(is_narrow: Mask, narrow: Halves, wide: Halves) -> tuple[Ints, Halves]:
+    """Put each event behind the one before; return where each starts, and where the last ends."""
+    sizes = np.where(is_narrow, narrow.shape[1], wide.shape[1])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    placed = np.empty(starts[-1], dtype=np.int32)
+    for these, of in ((is_narrow, narrow), (~is_narrow, wide)):
+        placed[starts[:-1][these][:, None] + np.arange(of.shape[1])] = of[these]
+    return starts, placed
 
 
 def _likely(words: Ints, is_float: Mask) -> list[int]:
