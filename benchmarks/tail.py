@@ -65,9 +65,9 @@ def _row(scale: Scale, server: Store, apis: dict[str, Api], asks: Asks) -> Row:
         "raw ASGI app on uvicorn, as many requests",
         samples["theirs"],
         "p99 < 3 ms",
-        f"open loop, of {rate:,.0f} requests/s at {connections} connections; a loop alone "
-        f"is kept waiting {len(kept) / (2 * scale.seconds):.1f} times a second for more than 1 ms, "
-        f"{max(kept, default=0):.1f} ms at most",
+        f"open loop, of {rate:,.0f} requests/s at {connections} connections; loops on all cores "
+        f"are kept waiting {len(kept) / (2 * scale.seconds):.1f} times a second for more than 1 "
+        f"ms, {max(kept, default=0):.1f} ms at most",
     )
 
 
