@@ -1,4 +1,7 @@
-"""Rows per second against the server's own limit: APPENDs of the same size, pipelined."""
+"""Rows per second against the server's own limit: APPENDs of the same size, pipelined.
+
+Keys are as long as ours, and values as what a row gets at once, on average.
+"""
 
 import os
 import shutil
@@ -9,6 +12,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.definitions import definitions
 from benchmarks.harness import data
 from benchmarks.harness.alone import alone
 from benchmarks.harness.claim import Row, Sample, interleaved
@@ -17,7 +21,9 @@ from benchmarks.harness.machine import Meter
 from benchmarks.harness.scale import Scale
 from benchmarks.harness.store import Store, store
 from featurestore.storage.commands import pack
+from featurestore.storage.keys import view_tag
 
+_KEY = view_tag(definitions[0].views[0], 0) + b":"  # twelve characters follow, as in ours
 _PIPELINED = 500
 _SAMPLED = 100
 _SENT = 10_000
@@ -83,14 +89,14 @@ def _tool() -> str | None:
 def _by_tool(server: Store, events: int, entities: int, frame: int) -> None:
     command = ["redis-benchmark", "-p", str(server.port), "-n", str(events)]
     command += ["-P", str(_PIPELINED), "-c", "8", "-r", str(entities), "-q"]
-    command += ["APPEND", "{limit}:user__rand_int__", "x" * frame]
+    command += ["APPEND", _KEY.decode() + "__rand_int__", "x" * frame]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _by_hand(server: Store, events: int, entities: int, frame: int) -> None:
     value, commands = b"x" * frame, []
     for n in range(events):
-        commands.append(pack(b"APPEND", b"{limit}:user%012d" % (n % entities), value))
+        commands.append(pack(b"APPEND", b"%b%012d" % (_KEY, n % entities), value))
         if len(commands) == _SENT or n == events - 1:
             send_all(server, commands)
             commands = []
