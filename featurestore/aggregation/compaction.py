@@ -100,6 +100,5 @@ def _parts(layout: Layout, kind: int, records: Records) -> dict[int, bytes]:
     if not layout.is_packed:
         frames = encode_rows(layout, kind, records).to_pylist()
         return dict(zip(present, frames, strict=True))
-    fields = layout.point_fields if kind == POINTS else layout.tile_fields
-    made = sections(EVENT if kind == POINTS else kind, words_in(fields, records), rows)
+    made = sections(EVENT if kind == POINTS else kind, words_in(layout, kind, records), rows)
     return dict(zip(present, made, strict=True))

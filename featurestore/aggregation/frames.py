@@ -57,7 +57,7 @@ from featurestore.aggregation.headers import (
     frames_of,
 )
 from featurestore.aggregation.layout import AT, HEADER_BYTES, WORD_BYTES, Layout, words_of
-from featurestore.aggregation.narrow import events
+from featurestore.aggregation.narrow import events, wide_events
 from featurestore.aggregation.plain import plain
 from featurestore.aggregation.records import Records
 
@@ -84,7 +84,7 @@ def encode(layout: Layout, kind: int, records: Records, groups: Groups) -> Bytes
     """
     if not len(records):
         return []
-    fields = layout.point_fields if kind == POINTS else layout.tile_fields
+    fields = _fields(layout, kind)
     columns = [_Column.of(field, records) for field in fields]
     heaps = [column for column in columns if column.heap is not None]
     matrix = _matrix(fields, columns)
@@ -92,7 +92,9 @@ def encode(layout: Layout, kind: int, records: Records, groups: Groups) -> Bytes
         return _frames_with_heap(kind, matrix, heaps, groups)
     if kind == TILES:
         return _fixed_frames(kind, matrix, groups)
-    return events(matrix, layout.floats, groups) if layout.is_packed else _wide(matrix, groups)
+    return (
+        events(matrix, layout.floats, groups) if layout.is_packed else wide_events(matrix, groups)
+    )
 
 
 def encode_rows(layout: Layout, kind: int, records: Records) -> BytesArray:
@@ -109,8 +111,9 @@ def encode_rows(layout: Layout, kind: int, records: Records) -> BytesArray:
     return bytes_array(places[np.append(rows.starts, len(groups))], data)
 
 
-def words_in(fields: Sequence[StateField], records: Records) -> Ints:
-    """Return the words of records, a row each; their values that take a heap are left out."""
+def words_in(layout: Layout, kind: int, records: Records) -> Ints:
+    """Return the words of events or tiles, a row each; values that take a heap are left out."""
+    fields = _fields(layout, kind)
     return _matrix(fields, [_Column.of(field, records) for field in fields])
 
 
@@ -138,6 +141,10 @@ def decode(layout: Layout, rows: Sequence[bytes | None]) -> tuple[Records, Recor
     shared = iter(codes)
     found = points.records(shared, tuple(words))
     return _with_times(found) if layout.bare_bytes else found, tiles.records(shared, tuple(words))
+
+
+def _fields(layout: Layout, kind: int) -> Sequence[StateField]:
+    return layout.point_fields if kind == POINTS else layout.tile_fields
 
 
 def _with_times(bare: Records) -> Records:
@@ -205,12 +212,6 @@ def _matrix(fields: Sequence[StateField], columns: Sequence[_Column]) -> Ints:
     for words, column in zip(_columns(fields, matrix), columns, strict=True):
         words[:] = column.words
     return matrix
-
-
-def _wide(matrix: Ints, groups: Groups) -> BytesArray:
-    matrix[:, 0] = matrix[:, 0] << KIND_BITS | EVENT
-    row_bytes = matrix.shape[1] * WORD_BYTES
-    return bytes_array(np.append(groups.starts, len(matrix)) * row_bytes, matrix)
 
 
 def _fixed_frames(kind: int, matrix: Ints, groups: Groups) -> BytesArray:

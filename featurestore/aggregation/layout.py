@@ -22,7 +22,7 @@ HEADER_BYTES = 8
 WORD_BYTES = 8
 HALF_BYTES = 4
 MOST_PACKED = 255  # words of a record
-_LARGEST = 2048  # times the first: rows with large sketches or lists in their tiles grow so far
+_LARGEST = 1024  # times the first: rows with large sketches or lists in their tiles grow so far
 AT = "@at"  # when an event happened; no column of a contract has this name
 SIGN = "±"  # 1, or -1 for an event that reverses another; no column has this name
 
@@ -153,7 +153,8 @@ class Layout:
     def budget_bytes(self) -> int:
         """The length of a row that is due for compaction, had it never been compacted.
 
-        More than its record budget in events: one that has no more is compacted for nothing.
+        Somewhat more than its record budget in events, wide ones where they are bare: one that has
+        no more is compacted for nothing.
         """
         framed = HEADER_BYTES + WORD_BYTES * self.point_words
         return self.view.record_budget * (self.bare_bytes + 2 if self.is_packed else framed)
@@ -164,8 +165,8 @@ class Layout:
         first = self.budget_bytes
         if self.is_packed:
             words = max(self.point_words, words_of(self.tile_fields))
-            return Levels(first, 3 * self.most_records * words * WORD_BYTES // 2, 1.4, HALF_BYTES)
-        return Levels(first, max(_LARGEST * first, 2 * self.view.row_size.bytes), 2.0, WORD_BYTES)
+            return Levels(first, self.most_records * words * WORD_BYTES, 1.4, HALF_BYTES)
+        return Levels(first, max(_LARGEST * first, self.view.row_size.bytes), 2.0, WORD_BYTES)
 
 
 def words_of(fields: Sequence[StateField]) -> int:

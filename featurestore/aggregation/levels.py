@@ -27,7 +27,7 @@ class Levels:
 
     Attributes:
         first: At which length a row is due that was never compacted, in bytes.
-        longest: A length, in bytes, that no compacted row times the growth exceeds.
+        longest: No compacted row is longer, in bytes.
         growth: How many times its length a row can become at least before it is due again.
         grain: What all that is appended is a multiple of, in bytes.
 
@@ -72,7 +72,7 @@ class Levels:
 
     @cached_property
     def _dues(self) -> Ints:
-        steps = max(0, ceil(log(self.longest / self.first, _STEP)))
+        steps = max(0, ceil(log(self.growth * self.longest / self.first, _STEP)))
         dues: Ints = np.ceil(self.first * _STEP ** np.arange(steps + 1)).astype(np.int64)
         return dues
 

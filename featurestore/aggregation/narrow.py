@@ -51,10 +51,10 @@ def events(words: Ints, floats: bytes, groups: Groups) -> BytesArray:
     Cost: 10 ns per column of an event.
     """
     kinds, numbers = _narrowed(words, np.frombuffer(floats, dtype=bool))
-    words[:, 0] = words[:, 0] << KIND_BITS | kinds
     bounds, is_narrow = np.append(groups.starts, len(words)), kinds != EVENT
     if not is_narrow.any():
-        return bytes_array(bounds * words.shape[1] * WORD_BYTES, words)
+        return wide_events(words, groups)
+    words[:, 0] = words[:, 0] << KIND_BITS | kinds
     wide = words.view(np.int32)
     narrow = np.empty((len(words), _HALVES + numbers.shape[1]), dtype=np.int32)
     narrow[:, :_HALVES], narrow[:, _HALVES:] = wide[:, :_HALVES], numbers
@@ -62,6 +62,13 @@ def events(words: Ints, floats: bytes, groups: Groups) -> BytesArray:
         return bytes_array(bounds * narrow.shape[1] * HALF_BYTES, narrow)
     starts, halves = _one_by_one(is_narrow, narrow, wide)
     return bytes_array(starts[bounds] * HALF_BYTES, halves)
+
+
+def wide_events(words: Ints, groups: Groups) -> BytesArray:
+    """Write events as bare frames, none of them narrow; else as `events`."""
+    words[:, 0] = words[:, 0] << KIND_BITS | EVENT
+    bounds = np.append(groups.starts, len(words))
+    return bytes_array(bounds * words.shape[1] * WORD_BYTES, words)
 
 
 def widened(row: bytes, floats: bytes) -> bytes:

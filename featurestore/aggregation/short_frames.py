@@ -43,9 +43,8 @@ class ShortFrames:
         except ValueError:
             return None
         each = self._each
-        if each and len(row) % each == 0 and not row[::each].translate(None, _BARE):
-            if len(row) > self._longest:
-                return None
+        few = len(row) <= self._longest
+        if each and few and len(row) % each == 0 and not row[::each].translate(None, _BARE):
             times, *columns = zip(*self._events_in(row))  # noqa: B905 - see the class
             return [[time >> KIND_BITS for time in times], *columns], []
         return self._any(row)

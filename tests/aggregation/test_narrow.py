@@ -1,5 +1,6 @@
 """Narrow events: half as many bytes that come back with the same bits."""
 
+from dataclasses import replace
 from struct import pack
 from typing import Any
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from featurestore.aggregation import compiled
 from featurestore.aggregation.groups import Groups
 from featurestore.aggregation.headers import EVENT, HEADER, KIND_BITS, NARROW, TILES
+from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.narrow import events, widened
 from featurestore.aggregation.plain import plain
-from tests.aggregation.test_compaction import NUMBERS, Layout, replace, view_with
+from tests.aggregation.test_compaction import NUMBERS, view_with
 
 TIMES = st.integers(-(2**58), 2**58 - 1)
 FLOATS = st.one_of(
