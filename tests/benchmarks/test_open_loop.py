@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.load import Asks
-from benchmarks.harness.open_loop import COMPILER, asked_at
+from benchmarks.harness.open_loop import COMPILER, asked_at, typical_p99
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 ASKS = Asks("/", [b"{}", b'{"as_of": null}'])
@@ -94,3 +94,18 @@ def test_an_answer_that_is_not_200_ends_it(serve: Serve) -> None:
 
     with pytest.raises(RuntimeError, match=r"not answered with 200: HTTP/1\.1 503"):
         asked_at(np.zeros(1), port, ASKS, connections=1)
+
+
+def test_a_stall_is_no_typical_tenth_of_a_second() -> None:
+    took = np.full(10_000, 0.001)
+    took[4_000:4_500] = 0.05  # one of twenty
+
+    assert typical_p99(took, seconds=2) == pytest.approx(1)
+    assert np.percentile(took, 99) == 0.05
+
+
+def test_what_is_slow_in_every_tenth_of_a_second_is_typical() -> None:
+    took = np.full(10_000, 0.001)
+    took[::50] = 0.05
+
+    assert typical_p99(took, seconds=2) == pytest.approx(50)
