@@ -84,6 +84,10 @@ class _Lookup(Struct, frozen=True):
     include: Sequence[str]
     arrow: bool
 
+    @property
+    def name(self) -> str:
+        return self.service.plan.service.name
+
 
 class Lookups:
     """Answers look-ups.
@@ -115,7 +119,10 @@ class Lookups:
         try:
             lookup = self._understood(request)
         except RequestError as error:
-            done(self._counted(problem_of(error, f"/v1/features/{request.service}"), began))
+            done(self._counted(problem_of(error, _path(request.service)), began))
+            return
+        except _FAULTS as error:
+            done(self._counted(_failed(_path(request.service), error), began))
             return
         self._rows.fetch_soon(
             lookup.question.keys,
@@ -160,12 +167,12 @@ class Lookups:
     def _answer(self, lookup: _Lookup, found: Found) -> Answer:
         if isinstance(found, StoreError):
             self._metrics.count("store_errors", 1)
-            return problem_of(found, _path(lookup))
+            return problem_of(found, _path(lookup.name))
         try:
             vectors = lookup.question.answer(found, as_columns=lookup.arrow)
             answer = _arrow(lookup, vectors) if lookup.arrow else _json(lookup, vectors)
         except (OnDemandFailed, *_FAULTS) as error:
-            return _failed(lookup, error)
+            return _failed(_path(lookup.name), error)
         self._metrics.count("entities", lookup.entities)
         return answer
 
@@ -174,12 +181,11 @@ class Lookups:
         return answer
 
 
-def _path(lookup: _Lookup) -> str:
-    return f"/v1/features/{lookup.service.plan.service.name}"
+def _path(service: str) -> str:
+    return f"/v1/features/{service}"
 
 
-def _failed(lookup: _Lookup, error: Exception) -> Answer:
-    path = _path(lookup)
+def _failed(path: str, error: Exception) -> Answer:
     _log.error("a look-up of %s failed", path, exc_info=error)
     if isinstance(error, OnDemandFailed):
         return problem_of(error, path)
@@ -218,6 +224,6 @@ def _instants(times: Sequence[Sequence[int | None]]) -> list[list[str | None]]:
 
 
 def _arrow(lookup: _Lookup, vectors: Vectors) -> Answer:
-    plan = lookup.service.plan
-    name, features = plan.service.name, plan.features
-    return Answer(200, ARROW, arrow_stream(name, lookup.as_of, features, vectors, lookup.include))
+    features = lookup.service.plan.features
+    stream = arrow_stream(lookup.name, lookup.as_of, features, vectors, lookup.include)
+    return Answer(200, ARROW, stream)

@@ -22,8 +22,13 @@ A bad *event* is never an exception: it becomes a `contracts.rejection.Rejection
 """
 
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+_BRIEFLY = reprlib.Repr()
+_BRIEFLY.maxlevel = 3
+_BRIEFLY.maxstring = _BRIEFLY.maxlong = _BRIEFLY.maxother = 200
 
 
 class FeatureStoreError(Exception):
@@ -188,6 +193,15 @@ def hint(name: str, known: Iterable[str]) -> str:
     """
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def shown(value: object) -> str:
+    """Write a value that came, however long it is or deep: `repr` gives up on the deepest.
+
+    >>> shown("a"), shown([[[[["a"]]]]])
+    ("'a'", '[[[[...]]]]')
+    """
+    return _BRIEFLY.repr(value)
 
 
 def _numbered(problems: Sequence[str]) -> str:

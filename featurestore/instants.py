@@ -105,16 +105,18 @@ def parse_instant(text: str) -> int:
     """Read an ISO 8601 instant as microseconds UTC; without an offset it is taken as UTC.
 
     Raises:
-        ValueError: It is not an instant.
+        ValueError: It is not an instant, or in UTC not one of the years 1 to 9999.
 
     >>> parse_instant("1970-01-01T01:00:01+01:00")
     1000000
     """
     try:
-        return to_us(datetime.fromisoformat(text))
-    except ValueError as error:
+        microseconds = to_us(datetime.fromisoformat(text))
+        from_us(microseconds)  # an offset may lead out of the calendar
+    except (ValueError, OverflowError) as error:
         msg = f"{text!r} is no instant: write it as 2026-01-31T12:00:00Z"
         raise ValueError(msg) from error
+    return microseconds
 
 
 def day_text(days: int) -> str:

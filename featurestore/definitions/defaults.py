@@ -1,9 +1,10 @@
 """Defaults: what stands in a vector where a feature has no value."""
 
 from datetime import date, datetime
-from math import isfinite
+from sys import float_info
 
 from featurestore.definitions.contract import Kind
+from featurestore.errors import shown
 from featurestore.instants import EPOCH, to_us
 
 Default = int | float | bool | str
@@ -33,7 +34,7 @@ def raw_default(value: object, kind: Kind) -> Default:
             return value
         case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
-        case (Kind.FLOAT, int() | float()) if not isinstance(value, bool) and isfinite(value):
+        case (Kind.FLOAT, int() | float()) if not isinstance(value, bool) and _is_finite(value):
             return float(value)
         case (Kind.DATETIME, datetime()):
             return to_us(value)
@@ -60,5 +61,11 @@ def vector_default(value: object, size: int) -> list[Default]:
     return [raw_default(item, Kind.FLOAT) for item in value]
 
 
+def _is_finite(number: float) -> bool:
+    """Tell whether a float can be it; an int may be too large for that."""
+    return abs(number) <= float_info.max
+
+
 def _expected(what: str, value: object) -> str:
-    return f"must be {what}, got {type(value).__name__} {str(value)[:100]!r}"
+    text = shown(value) if isinstance(value, list | tuple | dict) else str(value)
+    return f"must be {what}, got {type(value).__name__} {text[:100]!r}"

@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, date, datetime
+from sys import float_info
 from uuid import UUID
 
 from featurestore.definitions.contract import Kind
+from featurestore.errors import shown
 from featurestore.instants import from_us, parse_instant
 
 _LARGEST = 2**63
@@ -36,7 +38,7 @@ def canonical(value: object, kind: Kind) -> object:
             return value
         case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
-        case (Kind.FLOAT, int()) if not isinstance(value, bool):
+        case (Kind.FLOAT, int()) if not isinstance(value, bool) and abs(value) <= float_info.max:
             return float(value)
         case (Kind.DATETIME, str() | datetime()):
             return _instant(value)
@@ -99,4 +101,4 @@ def _day(value: str | date) -> date:
 
 
 def _expected(value: object, kind: Kind) -> str:
-    return f"must be {kind.value}, got {type(value).__name__} {value!r}"[:_LONGEST]
+    return f"must be {kind.value}, got {type(value).__name__} {shown(value)}"[:_LONGEST]

@@ -205,6 +205,18 @@ WRONG: dict[str, tuple[bytes, list[str]]] = {
         request("POST", PATH, body(context={"amount": 1, "at": "noon"})),
         ["context: 'at' 'noon' is no instant"],
     ),
+    "an instant out of the calendar": (
+        request("POST", PATH, body(context={"amount": 1, "at": "0001-01-01T00:00:00+14:00"})),
+        ["context: 'at' '0001-01-01T00:00:00+14:00' is no instant"],
+    ),
+    "a number larger than floats": (
+        request("POST", PATH, body(context={"amount": 10**400})),
+        ["context: 'amount' must be float, got int 1000"],
+    ),
+    "an instant out of the calendar in a query": (
+        request("GET", f"{PATH}?user_id=u1&shop=1&context.at=9999-12-31T23:59:59-01:00"),
+        ["context: 'at' must be datetime, got str '9999-12-31T23:59:59-01:00'"],
+    ),
     "an unknown name": (
         request("POST", PATH, body(context={"amont": 1})),
         ["there is no 'amont' (has: amount, at); did you mean 'amount'?"],

@@ -9,9 +9,14 @@ import pyarrow as pa
 import pytest
 import redis
 
+from api.answer import Answer
 from api.app import Limits
+from api.lookups import Lookups, Request
+from api.metrics import Metrics
 from api.protocol import _plain
 from featurestore import Catalog
+from featurestore.serving.plan import Plan
+from featurestore.storage.rows import AsyncRows
 from tests.api.server import NOW, Api, Connection, request
 
 PATH = "/v1/features/users_v1"
@@ -26,6 +31,8 @@ def body(**more: object) -> bytes:
 HALF, FULL = "2026-01-31T11:30:00Z", "2026-01-31T10:00:00Z"
 VECTOR = [1, 2, 2.5, 12.5, "declined", "declined", HALF, HALF]
 NOBODY = [0, 0, None, None, None, None, None, None]
+
+NESTED = b"[" * 900 + b"]" * 900
 
 # name -> the request, its status, and words of its answer
 CASES: dict[str, tuple[bytes, int, list[str]]] = {
@@ -102,6 +109,11 @@ CASES: dict[str, tuple[bytes, int, list[str]]] = {
         request("POST", "/v1/features/both", body(entities=[{**U1, "shop": 10**30}])),
         422,
         ["key 'shop' must be int"],
+    ),
+    "a key in as many brackets as can be read": (
+        request("POST", PATH, body(entities=[{"user_id": "?"}]).replace(b'"?"', NESTED)),
+        422,
+        ["entities[0]: key 'user_id' must be str, got list [[[[...]]]]"],
     ),
     "a bad moment": (request("POST", PATH, body(as_of="noon")), 422, ["'noon' is no instant"]),
     "a moment out of range": (
@@ -352,6 +364,18 @@ def test_without_a_store_it_is_503_and_says_when_to_come_back(start: Callable[..
         assert "cannot reach the store at redis://127.0.0.1:1/0" in reply.json["detail"]
     assert api.get("/readyz").status == 503
     assert api.get("/healthz").status == 200
+
+
+def test_a_fault_of_ours_is_answered_whatever_way_the_request_came(catalog: Catalog) -> None:
+    def broken() -> int:
+        raise OverflowError
+
+    plans = {name: Plan(service) for name, service in catalog.services.items()}
+    lookups = Lookups(plans, AsyncRows("redis://127.0.0.1:1"), Metrics.alone(), broken)
+    answers: list[Answer] = []
+    lookups.start(Request("users_v1", b"user_id=u1", b"", arrow=False), answers.append)
+    assert [answer.status for answer in answers] == [500]
+    assert b'"detail":"OverflowError: ","instance":"/v1/features/users_v1"' in answers[0].body
 
 
 def test_a_damaged_row_is_our_fault_and_harms_no_other(
