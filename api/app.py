@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 
 from api.answer import ARROW, Answer
@@ -192,6 +193,11 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:
         return _response(_of_http(app, request, error))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, _: ClientDisconnect) -> Response:
+        detail = "the connection ended before the body did"  # for the metrics; nobody reads it
+        return _response(problem(HTTPStatus.BAD_REQUEST, "bad-request", detail, request.url.path))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -118,7 +118,7 @@ def split(body: bytes) -> list[bytes]:
     r"""Return the documents in a body: an array's elements, JSON lines, or the one it is.
 
     Raises:
-        Malformed: No part of it is JSON.
+        Malformed: No part of it is JSON, or it is an array that is none.
         TooLarge: There are more than `MOST_EVENTS`.
 
     >>> split(b'[{"a": 1}, {"a": 2}]'), split(b'{"a": 1}\n{"a"\n'), split(b'{"a":\n 1}')
@@ -138,11 +138,19 @@ def _documents(body: bytes) -> list[bytes]:
             return [bytes(raw) for raw in _ARRAY.decode(body)]
         _ONE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if any(_is_json(line) for line in lines):
+        if any(_is_json(line) for line in _deciding(body, lines)):
             return lines
         msg = f"the body is neither a JSON object, nor an array of them, nor JSON lines: {error}"
         raise Malformed(msg) from error
     return [body]
+
+
+def _deciding(body: bytes, lines: list[bytes]) -> list[bytes]:
+    """Return the lines one of which must be JSON, for all of them to be JSON lines.
+
+    Of an array over several lines that is broken in one of them, the others are no events.
+    """
+    return lines[:1] if body.startswith(b"[") else lines
 
 
 def _is_json(line: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Events over HTTP."""
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -85,6 +86,30 @@ def test_what_is_no_json_is_400(body: bytes, api: Api) -> None:
     reply = api.post(PATH, body)
     assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
     assert "neither a JSON object" in reply.json["detail"]
+
+
+def test_an_array_over_lines_that_is_broken_in_one_is_not_taken_for_json_lines(
+    api: Api, redis_url: str
+) -> None:
+    lines = ["[", json.dumps(event(1)) + ",", '{"payment_id": p2},', json.dumps(event(3)), "]"]
+    for body in ("\n".join(lines), "\n".join(lines[:2] + lines[3:4])):
+        assert api.post(PATH, body.encode()).status == 400
+    assert kept(redis_url) == []
+
+
+def test_a_sender_who_leaves_in_mid_body_is_no_fault_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = api.connect()
+    connection.send(request("POST", PATH, json.dumps(event(1)).encode())[:-1])
+    connection.close()
+    answered = 'featurestore_requests_total{route="/v1/streams/{stream}/events",status="400"} 1'
+    for _ in range(100):
+        if answered in (metrics := api.get("/metrics").body.decode()):
+            break
+        time.sleep(0.05)
+    assert answered in metrics
+    assert not caplog.records
 
 
 def test_an_unknown_stream_is_404(api: Api) -> None:
