@@ -15,8 +15,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
@@ -277,4 +279,13 @@ def _worker(  # noqa: PLR0917 - what a process is handed
     listening: socket.socket,
     ready: Any,
 ) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _run(definitions, url, limits, Metrics(cells[number], cells), listening, ready.release)
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it was killed: nobody else would, ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -167,6 +167,21 @@ def test_processes_share_a_port_and_count_together_and_one_that_dies_is_started_
     assert (process.returncode, err) == (0, "a process ended with -9; started again\n")
 
 
+def test_processes_end_with_the_one_that_started_them(serve: Start) -> None:
+    process = serve("--processes", "2")
+    port = port_of(process)
+    children = _children(process.pid)
+    process.kill()
+    for _ in range(100):
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) != 0:
+                return
+        time.sleep(0.1)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    pytest.fail("they still serve")
+
+
 def _children(pid: int) -> list[int]:
     """The processes that serve, without the one that tracks resources."""
     with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123
