@@ -9,7 +9,9 @@ uvicorn's parser and the app, whose routes for the same paths call the same `Loo
 2. A head that is not strictly what RFC 9112 allows is not plain: uvicorn says what is wrong with
    it. The same for a length that does not fit, a coding, an expectation, an upgrade, a close.
 3. What arrives while a look-up is under way waits, and is taken up in order.
-4. A connection that is to end and has nothing under way stays open a moment more: a request may be
+4. A wish for another protocol is passed over, as a server may: uvicorn's parser would take the
+   body for that of the other one. Clients that know HTTP/2 express it with their first request.
+5. A connection that is to end and has nothing under way stays open a moment more: a request may be
    on its way here, and whoever sent it would not learn whether it was lost.
 """
 
@@ -24,6 +26,7 @@ from uvicorn.server import ServerState
 
 from api.answer import ARROW, Answer
 from api.lookups import Lookups, Request
+from api.problems import problem
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PLAIN = re.compile(
@@ -31,6 +34,7 @@ _PLAIN = re.compile(
     rb"((?:" + _TOKEN + rb":[\t -~\x80-\xff]*\r\n)+)"
 )
 _HEADER = re.compile(rb"(" + _TOKEN + rb"):[\t ]*([\t -~\x80-\xff]*?)[\t ]*\r\n")
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer"})
 _LONGEST_HEAD = 2048
 _LAST_WORD_SECONDS = 0.3  # more than most networks take
@@ -80,7 +84,7 @@ class HotProtocol(HttpToolsProtocol):
             return
         request = _plain(data, self._heads) if self._is_idle() else None
         if request is None or len(request.body) > self._most_bytes:
-            super().data_received(data)
+            super().data_received(data if self._reading else _without_upgrade(data))
             return
         self._busy = True
         self._lookups.start(request, self._answered)
@@ -100,6 +104,13 @@ class HotProtocol(HttpToolsProtocol):
         """Note that it no longer is."""
         self._reading = False
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, and end the connection."""
+        detail = f"{msg} Expected a request of HTTP/1.1 with at most 64 KiB of path and query."
+        answer = problem(HTTPStatus.BAD_REQUEST, "malformed-http", detail, "")
+        self.transport.write(_written(answer, self.server_state, closing=True))
+        self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that was idle for long; look-ups do not set the timer anew."""
@@ -155,6 +166,16 @@ class HotProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             max(seconds, 0.1), self.timeout_keep_alive_handler
         )
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    r"""Return a request without its wish for another protocol, where its head has come as a whole.
+
+    >>> _without_upgrade(b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n{}")
+    b'POST / HTTP/1.1\r\nConnection: Upgrade\r\n\r\n{}'
+    """
+    end = max(data.find(b"\r\n\r\n"), 0)
+    return _UPGRADE.sub(b"", data[:end]) + data[end:]
 
 
 def _plain(data: bytes, heads: dict[bytes, _Head | None]) -> Request | None:

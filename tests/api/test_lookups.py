@@ -324,7 +324,22 @@ def test_a_head_that_is_not_http_is_refused(head: str, api: Api) -> None:
     assert _plain(head.encode(), {}) is None
     connection = api.connect()
     connection.send(head.encode())
-    assert connection.receive().status == 400
+    reply = connection.receive()
+    assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
+    assert reply.json["type"] == "urn:featurestore:problem:malformed-http"
+    assert connection.ends()
+    connection.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_wish_for_another_protocol_is_passed_over(pieces: int, api: Api) -> None:
+    wish = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
+    data = request("POST", PATH, body(), *wish)
+    end = data.index(b"\r\n\r\n") + 4
+    connection = api.connect()
+    for sent in (data, request("POST", PATH, body())):
+        connection.send(*([sent] if pieces == 1 else [sent[:end], sent[end:]]))
+        assert connection.receive().json["vectors"] == [VECTOR]
     connection.close()
 
 
