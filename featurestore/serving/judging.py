@@ -58,7 +58,7 @@ class Judging:
             read |= zip(part.places, _of_part(part, mine, now_us), strict=True)
         sure = np.ones(entities, dtype=bool)
         columns = [np.logical_and.reduce([sure, *(read[n] for n in of)]) for of in self.behind]
-        return np.array(columns, dtype=bool).reshape(-1, entities).T.tolist()
+        return np.array(columns, dtype=bool).reshape(len(columns), entities).T.tolist()
 
 
 def _of_part(part: Part, rows: Sequence[bytes | None], now_us: int) -> list[Mask]:

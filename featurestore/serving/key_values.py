@@ -17,7 +17,8 @@ def canonical(value: object, kind: Kind) -> object:
     """Return a key's value as its column holds it.
 
     JSON has no instants and dates, so text is taken for them; an int is taken for a float, and
-    nothing else for anything else: ``"7"`` is no int.
+    nothing else for anything else: ``"7"`` is no int. What is derived of them, such as a member of
+    an enum of texts or a float of numpy, is what it is derived of.
 
     Raises:
         ValueError: It is no value of this kind; the text says what was expected and what came.
@@ -32,12 +33,16 @@ def canonical(value: object, kind: Kind) -> object:
     if kind is Kind.TEXT and type(value) is str:  # by far the most
         return _encodable(value)
     match kind, value:
-        case (Kind.TEXT, str() | UUID()):
-            return _encodable(str(value))
-        case (Kind.BOOL, bool()) | (Kind.FLOAT, float()):
+        case (Kind.TEXT, str()):
+            return _encodable(str.__str__(value))
+        case (Kind.TEXT, UUID()):
+            return str(value)
+        case (Kind.BOOL, bool()):
             return value
+        case (Kind.FLOAT, float()):
+            return float(value)
         case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
-            return value
+            return int(value)
         case (Kind.FLOAT, int()) if not isinstance(value, bool) and abs(value) <= float_info.max:
             return float(value)
         case (Kind.DATETIME, str() | datetime()):

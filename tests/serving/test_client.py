@@ -2,17 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime
+from enum import Enum, IntEnum
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import redis
+from pydantic import BaseModel
 
-from featurestore import Catalog
+from featurestore import Catalog, Entity, FeatureService, FeatureView, Stream, count
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.partial import partial
 from featurestore.client import AsyncClient, Client
 from featurestore.errors import BadEntity, StoreUnreachable, UnknownName
 from featurestore.storage.keys import row_key, view_tag
+from featurestore.testing import Store
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENTITY = {"user_id": "u1", "merchant_id": "m1"}
@@ -98,6 +102,31 @@ def test_status_and_time_tell_what_is_behind_a_value(url: str, payments: Catalog
     assert vectors.statuses[1][-1] == "NULL_VALUE"  # its merchant is known
     minute_ago = int(AT.timestamp() * 1e6) - 60_000_000
     assert (vectors.event_times[0][0], vectors.event_times[1][0]) == (minute_ago, None)
+
+
+class Size(str, Enum):  # noqa: UP042 - its members are written differently from their values
+    SMALL = "small"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Sold(BaseModel):
+    price: float
+    size: Size
+    level: int
+    at: datetime
+
+
+def test_a_key_may_be_derived_of_what_its_column_holds() -> None:
+    sold = Stream("sold", contract=Sold, event_time="at")
+    kinds = Entity("kind", keys=["price", "size", "level"])
+    view = FeatureView("v", stream=sold, entity=kinds, windows=["1h"], features={"n": count()})
+    store = Store(FeatureService("s", features=[view]))
+    store.feed("sold", [{"price": 1.5, "size": "small", "level": 1, "at": AT}])
+    assert store.get("s", price=1.5, size="small", level=1) == {"n_1h": 1}
+    assert store.get("s", price=np.float64(1.5), size=Size.SMALL, level=Level.LOW) == {"n_1h": 1}
 
 
 def test_mistakes_are_told(url: str, payments: Catalog) -> None:

@@ -94,6 +94,11 @@ def test_many_at_once_are_as_one_by_one() -> None:
     assert exact(store, *three * 40, at=CUT) == alone * 40
 
 
+def test_of_no_entities_there_is_nothing_to_tell() -> None:
+    vectors = store_of(SHOPS, USERS, share).vectors("s", [], context={"x": 1.0})
+    assert (vectors.values, vectors.statuses, vectors.exact) == ([], [], [])
+
+
 def test_what_is_computed_is_exact_if_all_that_goes_in_is() -> None:
     store = store_of(USERS.select("user_n_1d"), share, twice)
     for entity in (BUSY, CALM):
