@@ -6,6 +6,7 @@ The hot routes read and write the same shapes without them.
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.contract import type_text
@@ -202,6 +203,13 @@ class View(BaseModel):
         )
 
 
+class _Permissive(GenerateJsonSchema):
+    """Writes a JSON Schema in which a field of a type that has none may be anything."""
+
+    def handle_invalid_for_json_schema(self, schema: object, error_info: str) -> JsonSchemaValue:  # noqa: ARG002 - it is asked so
+        return {}
+
+
 class StreamSchema(BaseModel):
     """A stream: what its producers promise."""
 
@@ -219,7 +227,7 @@ class StreamSchema(BaseModel):
             event_time=stream.event_time,
             event_id=stream.event_id,
             columns={name: column.type_text for name, column in stream.columns.items()},
-            contract=stream.contract.model_json_schema(),
+            contract=stream.contract.model_json_schema(schema_generator=_Permissive),
         )
 
 

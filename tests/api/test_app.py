@@ -2,12 +2,16 @@
 
 import re
 import time
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
+from pydantic import BaseModel, ConfigDict
 
+from api.schemas import StreamSchema
+from featurestore import Stream
 from featurestore.storage.keys import counts_key
 from tests.api.server import NOW, Api
 
@@ -28,6 +32,24 @@ def test_services_views_and_streams_are_listed(api: Api) -> None:
     (stream,) = api.get("/v1/streams").json["streams"]
     assert stream["event_time"] == "paid_at"
     assert stream["contract"]["properties"]["status"]["enum"] == ["approved", "declined"]
+
+
+class Clock:
+    pass
+
+
+class Seen(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    user: str
+    clock: Clock | None = None
+    at: datetime
+
+
+def test_a_field_of_a_type_without_a_json_schema_may_be_anything_there() -> None:
+    described = StreamSchema.of(Stream("seen", contract=Seen, event_time="at"))
+    assert described.contract["properties"]["clock"]["anyOf"] == [{}, {"type": "null"}]
+    assert described.contract["properties"]["user"]["type"] == "string"
 
 
 def test_it_is_up_and_ready(api: Api) -> None:
