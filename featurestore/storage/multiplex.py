@@ -111,7 +111,14 @@ class Multiplex(asyncio.Protocol):
             self._overdue.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the store sent."""
+        """Take what the store sent; what is no store is left."""
+        try:
+            self._take(data)
+        except hiredis.ProtocolError as error:
+            self._lose(error)
+            self._open_again()
+
+    def _take(self, data: bytes) -> None:
         self._reader.feed(data)
         reply = self._reader.gets()
         while reply is not False and self._asked:
@@ -172,7 +179,7 @@ class Multiplex(asyncio.Protocol):
                     await self._answered(self._put, b"".join(greeting), len(greeting))
                 self._greeted = self._transport is not None  # it may be gone already
         except (StoreError, OSError, TimeoutError) as error:
-            self._lose(error or "no connection within 2 s")
+            self._lose(str(error) or f"no connection within {_CONNECT_SECONDS:g} s")
         return self._greeted
 
     async def _connect(self) -> asyncio.Transport:

@@ -188,6 +188,40 @@ def test_nobody_there_is_told_at_once() -> None:
     with_rows("redis://127.0.0.1:1/0", nobody)
 
 
+def test_what_is_no_store_is_told_and_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        wire = Multiplex(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await wire.start()
+        for _ in range(2):
+            with pytest.raises(StoreUnreachable, match='Protocol error, got "H"'):
+                await wire.call(pack(b"GET", b"k"), 1)
+        await wire.stop()
+        server.close()
+
+    asyncio.run(run())
+    assert not caplog.records
+
+
+def test_who_does_not_answer_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("featurestore.storage.multiplex._CONNECT_SECONDS", 0.1)
+
+    async def run(port: int) -> None:
+        wire = Multiplex(f"rediss://127.0.0.1:{port}")
+        await wire.start()
+        with pytest.raises(StoreUnreachable, match=r"no connection within 0\.1 s"):
+            await wire.call(pack(b"GET", b"k"), 1)
+        await wire.stop()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(run(silent.getsockname()[1]))
+
+
 def test_password_user_and_database_of_the_url_are_used(own: Server) -> None:
     with redis.Redis.from_url(own.url) as store:
         store.acl_setuser("bob", enabled=True, passwords=["+pw"], keys="*", categories=["+@all"])
