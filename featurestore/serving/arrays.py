@@ -22,6 +22,7 @@ _DTYPES: dict[Kind, npt.DTypeLike] = {
     Kind.DATE: "datetime64[D]",
 }
 _LARGEST = 2**63
+_FIRST, _LAST = np.datetime64("0001-01-01"), np.datetime64("9999-12-31T23:59:59.999999")
 
 
 def array_of(values: Sequence[Value], kind: Kind, size: int = 0) -> Array:
@@ -164,7 +165,12 @@ def _texts(array: Array) -> list[Value]:
 def _times(array: Array, kind: Kind) -> list[Value]:
     if array.dtype.kind != "M":
         raise ValueError(_expected(kind, array))
-    numbers = array.astype(_DTYPES[kind]).astype(np.int64).tolist()
+    times: Array = array.astype(_DTYPES[kind])
+    outside = times[(times < _FIRST) | (times > _LAST)]
+    if outside.size:
+        msg = f"must be in the years 1 to 9999, got {outside[0]}"
+        raise ValueError(msg)
+    numbers = times.astype(np.int64).tolist()
     return [
         None if not_a_time else n for n, not_a_time in zip(numbers, np.isnat(array), strict=True)
     ]

@@ -179,6 +179,11 @@ WRONG: dict[str, tuple[Function, type, str]] = {
     "text for numbers": (lambda _, __: {"x": ["a"]}, float, "must be float, got an array of <U1"),
     "objects": (lambda _, __: {"x": [{}]}, float, "must be float, got an array of object"),
     "times for numbers": (lambda _, c: {"x": c["now"]}, int, "got an array of datetime64"),
+    "times out of the calendar": (
+        lambda _, c: {"x": c["now"] + np.timedelta64(10**7, "D")},
+        datetime,
+        "must be in the years 1 to 9999, got 29405-",
+    ),
     "numbers for times": (lambda _, __: {"x": [1]}, datetime, "must be datetime, got an array of"),
     "fractions": (lambda _, __: {"x": [1.5]}, int, "must be whole numbers, got 1.5"),
     "a number too large": (lambda _, __: {"x": [1e300]}, int, "must be whole numbers"),
