@@ -9,14 +9,9 @@ import pyarrow as pa
 import pytest
 import redis
 
-from api.answer import Answer
 from api.app import Limits
-from api.lookups import Lookups, Request
-from api.metrics import Metrics
 from api.protocol import _plain
 from featurestore import Catalog
-from featurestore.serving.plan import Plan
-from featurestore.storage.rows import AsyncRows
 from tests.api.server import NOW, Api, Connection, request
 
 PATH = "/v1/features/users_v1"
@@ -331,18 +326,6 @@ def test_a_head_that_is_not_http_is_refused(head: str, api: Api) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("pieces", [1, 2])
-def test_a_wish_for_another_protocol_is_passed_over(pieces: int, api: Api) -> None:
-    wish = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
-    data = request("POST", PATH, body(), *wish)
-    end = data.index(b"\r\n\r\n") + 4
-    connection = api.connect()
-    for sent in (data, request("POST", PATH, body())):
-        connection.send(*([sent] if pieces == 1 else [sent[:end], sent[end:]]))
-        assert connection.receive().json["vectors"] == [VECTOR]
-    connection.close()
-
-
 def test_another_method_is_told_which_there_are(api: Api) -> None:
     reply = api.ask(request("DELETE", PATH))
     assert reply.status == 405
@@ -379,18 +362,6 @@ def test_without_a_store_it_is_503_and_says_when_to_come_back(start: Callable[..
         assert "cannot reach the store at redis://127.0.0.1:1/0" in reply.json["detail"]
     assert api.get("/readyz").status == 503
     assert api.get("/healthz").status == 200
-
-
-def test_a_fault_of_ours_is_answered_whatever_way_the_request_came(catalog: Catalog) -> None:
-    def broken() -> int:
-        raise OverflowError
-
-    plans = {name: Plan(service) for name, service in catalog.services.items()}
-    lookups = Lookups(plans, AsyncRows("redis://127.0.0.1:1"), Metrics.alone(), broken)
-    answers: list[Answer] = []
-    lookups.start(Request("users_v1", b"user_id=u1", b"", arrow=False), answers.append)
-    assert [answer.status for answer in answers] == [500]
-    assert b'"detail":"OverflowError: ","instance":"/v1/features/users_v1"' in answers[0].body
 
 
 def test_a_damaged_row_is_our_fault_and_harms_no_other(
