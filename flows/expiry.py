@@ -1,9 +1,9 @@
 """Expiry: how long a row lives on in the store.
 
-As long as an event counts, from when the row was last written to, and a grace on top; in wall
-time, so that rows of a replay of old events do not vanish on arrival. It is told to the store as a
-time to live, so that the store's clock and the flow's need not agree, and it is always the same:
-one that is told later never shortens a life.
+As long as an event counts that is as far ahead of the clock as it may be, from when the row was
+last written to, and a grace on top; in wall time, so that rows of a replay of old events do not
+vanish on arrival. It is told to the store as a time to live, so that the store's clock and the
+flow's need not agree, and it is always the same: one that is told later never shortens a life.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Expiry:
     out another, which is then told again: never wrong, at times superfluous.
 
     Attributes:
-        horizon_us: How long an event counts for something.
+        horizon_us: For how long after it is written an event counts for something.
     """
 
     horizon_us: int

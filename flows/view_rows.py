@@ -41,7 +41,8 @@ class ViewRows:
         """Return the rows of a view; `wires` are for looking after them."""
         layout = Layout.of(view)
         tags = [view_tag(view, shard) for shard in range(view.shards)]
-        return cls(view, layout, tags, Expiry(view.horizon_us), Compactor(wires, layout))
+        counts_us = view.horizon_us + view.stream.clock_skew_us
+        return cls(view, layout, tags, Expiry(counts_us), Compactor(wires, layout))
 
     def changes(
         self,

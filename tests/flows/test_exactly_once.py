@@ -1,6 +1,7 @@
 """A flow that is killed between two units, restarted, and judges again: nothing lost or doubled."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -247,6 +248,18 @@ def test_rows_live_on_when_the_clock_of_the_flow_is_wrong(redis_url: str) -> Non
     with redis.Redis.from_url(redis_url) as store:
         (row,) = store.keys("*by_user@*:u")
         assert store.pttl(row) > 10 * 86_400 * 1000
+
+
+def test_an_event_ahead_of_the_clock_does_not_expire_before_its_time_comes(redis_url: str) -> None:
+    ahead = replace(taps, clock_skew="1d")
+    short = replace(by_user, stream=ahead, windows=["10m"])
+    flow = again(redis_url, catalog(short))
+    flow.feed("taps", "p0", {0: tap(NOON + 86_400 * SECOND)})
+    flow.commit()
+    flow.writer.close()
+    with redis.Redis.from_url(redis_url) as store:
+        (row,) = store.keys("*by_user@*:u")
+        assert store.pttl(row) > (86_400 + 600) * 1000
 
 
 def test_the_newest_event_time_never_falls(flow: HandFlow, redis_url: str) -> None:
