@@ -54,7 +54,10 @@ def present(values: Column, of: Input | None) -> Column:
     """Return values with None where they are missing; `of` is None where none can be."""
     if of is None or of.wire is Wire.TEXT:
         return values if of is None else [None if v == _NULL else v for v in values]
-    return [None if v == _NULL or v != v else v for v in values]  # noqa: PLR0124 - NaN
+    return [
+        None if (v == _NULL and type(v) is int) or v != v else v  # noqa: PLR0124 - NaN
+        for v in values
+    ]
 
 
 def fields_of(computed: Computed) -> Sequence[str]:

@@ -85,6 +85,7 @@ floats = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.floats(-100, 100),
     st.integers(-5, 5).map(float),
+    st.sampled_from([-(2.0**63), 2.0**63]),
 ).map(lambda value: value + 0.0)  # which of 0.0 and -0.0 is the smaller is not said
 EXTREMES = [2**63 - 1, -(2**63) + 1]
 ints = st.one_of(st.integers(-5, 5), st.integers(-(2**62), 2**62), st.sampled_from(EXTREMES))
