@@ -70,16 +70,20 @@ def _sort_out(layout: Layout, records: Records, is_point: Mask) -> tuple[Mask, M
     tile &= reachable
     tile &= groups.total(tile.astype(np.int64))[groups.ids] > 1
     kept = reachable | (is_point & ~full)
-    tile |= _after_a_loss(rows, kept)
+    tile |= _after_a_loss(rows, kept, reachable, tile | (kept & ~is_point))
     return ~tile & kept, tile, groups
 
 
-def _after_a_loss(rows: Groups, kept: Mask) -> Mask:
-    """Say which records are the oldest that are kept of a row of which others are not."""
+def _after_a_loss(rows: Groups, kept: Mask, reachable: Mask, tiles: Mask) -> Mask:
+    """Say which records become a tile as others of their row are lost, and no tile is left.
+
+    It is the oldest within reach: one beyond would be lost next time, and the next one after that.
+    """
     places = np.arange(len(kept))
-    oldest = rows.smallest(np.where(kept, places, len(kept)))
-    mask: Mask = places == np.where(oldest > rows.starts, oldest, -1)[rows.ids]
-    return mask
+    oldest = rows.smallest(np.where(reachable, places, len(kept)))
+    lost, left = (rows.total(mask.astype(np.int64)) for mask in (~kept, tiles))
+    chosen: Mask = places == np.where((lost > 0) & (left == 0), oldest, -1)[rows.ids]
+    return chosen
 
 
 def _encoded(layout: Layout, count: int, points: Records, tiles: Records) -> list[bytes]:

@@ -95,6 +95,20 @@ def test_of_what_a_row_forgot_nothing_is_exact_though_it_has_one_event_left() ->
     assert not told(rows, NOON_US - 2 * HOUR)["n_1h"]
 
 
+def test_a_row_that_forgot_says_so_though_it_has_an_older_event_and_its_tile_is_gone() -> None:
+    rows = rows_of("1h")
+    rows.append([reading(second) for second in (-7204, -7203, -7202, -7201, -7200, 0)])
+    rows.compact()
+    assert not told(rows, NOON_US - 2 * HOUR)["n_1h"], "five events of that hour are gone"
+    rows.append([reading(-36_000), reading(10_800)])
+    rows.compact()
+    assert not told(rows, NOON_US - 2 * HOUR)["n_1h"]
+    assert told(rows, NOON_US + 3 * HOUR)["n_1h"]
+    once = rows.row(b"s")
+    rows.compact()
+    assert rows.row(b"s") == once
+
+
 def test_within_the_budget_nothing_is_forgotten_however_long_ago() -> None:
     rows = rows_of("1h", budget=11)
     rows.append([reading(-HOUR * n / SECOND) for n in range(11)])
