@@ -19,7 +19,7 @@ from flows.memory import keep_freed
 from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
-from flows.sources.uri import SENT_OVER_HTTP, parse_source
+from flows.sources.uri import SENT_OVER_HTTP, parse_source, settled
 from flows.stages import stages
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
@@ -37,8 +37,8 @@ class Job:
 
     Attributes:
         definitions: Path or module of the definitions.
-        sources: Where streams come from, as (stream, URI); a stream without one is read from what
-            was sent to it over HTTP.
+        sources: Where streams come from, as (stream, URI) or (stream, paths of files); a stream
+            without one is read from what was sent to it over HTTP.
         redis_url: The store.
         until_end: Stop once every source is read; all of them must have an end.
         durability: What a commit must survive.
@@ -49,10 +49,12 @@ class Job:
         rebuild: Take an empty or exchanged store for the right one, and start over in it.
         only: The streams that are its own, others being read elsewhere; None: all.
         streams: Those of its streams to read now; None: all, stage by stage.
+        found: The partitions of each source, as they were when the job was handed out; None: as
+            they are now.
     """
 
     definitions: str
-    sources: Sequence[tuple[str, str]]
+    sources: Sequence[tuple[str, str | Sequence[str]]]
     redis_url: str
     until_end: bool = False
     durability: Durability = Durability.NONE
@@ -63,17 +65,24 @@ class Job:
     rebuild: bool = False
     only: Collection[str] | None = None
     streams: Collection[str] | None = None
+    found: Sequence[Sequence[str]] | None = None
 
 
 def staged(job: Job) -> list[Job]:
     """Return a job as several, where streams must be read before those that look up in them.
+
+    What there is to read is settled here: a worker that found more than another, as files grow and
+    come, would take other shares, and some partitions would be read twice, others by none.
 
     Raises:
         DefinitionError: The definitions are wrong.
         SourceError: A source is not there.
     """
     catalog = load(job.definitions)
-    return [replace(job, streams=stage) for stage in stages(catalog, _sources(job, catalog))]
+    job = replace(job, sources=[(stream, settled(uri)) for stream, uri in job.sources])
+    sources = _sources(job, catalog)
+    found = [source.partitions() for source in sources]
+    return [replace(job, streams=stage, found=found) for stage in stages(catalog, sources)]
 
 
 def now_us() -> int:
@@ -156,8 +165,13 @@ def _feeds(job: Job, catalog: Catalog, worker: int, workers: int) -> list[Feed]:
             f"file, as in --source {endless[0]}=events.jsonl"
         )
         raise SourceError(msg)
-    sources = [s for s in sources if job.streams is None or s.stream in job.streams]
-    places = [(source, partition) for source in sources for partition in source.partitions()]
+    found = job.found or [source.partitions() for source in sources]
+    places = [
+        (source, partition)
+        for source, partitions in zip(sources, found, strict=True)
+        if job.streams is None or source.stream in job.streams
+        for partition in partitions
+    ]
     _check_once(places)
     share = places[len(places) * worker // workers : len(places) * (worker + 1) // workers]
     mine = [(source, [p for s, p in share if s is source]) for source in sources]
@@ -173,7 +187,7 @@ def _check_once(places: Sequence[tuple[Source, str]]) -> None:
 
 
 def _sources(job: Job, catalog: Catalog) -> list[Source]:
-    def source(stream: str, uri: str) -> Source:
+    def source(stream: str, uri: str | Sequence[str]) -> Source:
         return parse_source(catalog.stream(stream), uri, job.redis_url, job.patience_s)
 
     given = [source(stream, uri) for stream, uri in job.sources]

@@ -13,7 +13,7 @@
 
 import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -56,31 +56,52 @@ _ENDINGS: dict[str, Callable[[Stream, str], Source]] = {
 
 
 def parse_source(
-    stream: Stream, uri: str, redis_url: str, patience_s: float = PATIENCE_SECONDS
+    stream: Stream, uri: str | Sequence[str], redis_url: str, patience_s: float = PATIENCE_SECONDS
 ) -> Source:
     """Return the source that a URI names; nothing is read from it yet.
 
     Args:
         stream: The stream it feeds.
-        uri: What the user wrote; the table above says what there is.
+        uri: What the user wrote; the table above says what there is. Or paths, from `settled`.
         redis_url: The store, which holds what is sent over HTTP.
         patience_s: For how long an outage of a server that it names is waited out.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be read.
     """
+    if not isinstance(uri, str):
+        return _files(stream, uri)
     if uri == STDIN:
         return StandardInput(stream.name)
     if uri == SENT_OVER_HTTP:
         return RedisStream(stream.name, redis_url, events_key(stream.name).decode(), patience_s)
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return _files(stream, uri)
-    if scheme == "file":
-        return _files(stream, unquote(rest))
+    pattern = _pattern(uri)
+    if pattern is not None:
+        return _files(stream, _paths(pattern))
+    scheme = uri.partition("://")[0]
     if scheme in {"redis", "rediss"}:
         return RedisStream(stream.name, *redis_place(uri), patience_s)
     raise SourceError(_unknown_scheme(scheme))
+
+
+def settled(uri: str | Sequence[str]) -> str | Sequence[str]:
+    """Return the paths of the files that a URI names now, or the URI where it names none.
+
+    Raises:
+        SourceError: There is no file of that name.
+    """
+    if not isinstance(uri, str) or uri in {STDIN, SENT_OVER_HTTP}:
+        return uri
+    pattern = _pattern(uri)
+    return uri if pattern is None else _paths(pattern)
+
+
+def _pattern(uri: str) -> str | None:
+    """Return the path, or the glob, that a URI is; None where it is something else."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return uri
+    return unquote(rest) if scheme == "file" else None
 
 
 def _unknown_scheme(scheme: str) -> str:
@@ -116,11 +137,14 @@ def redis_place(uri: str) -> tuple[str, str]:
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, "")), unquote(key)
 
 
-def _files(stream: Stream, pattern: str) -> Source:
-    paths = [pattern] if os.path.lexists(pattern) else _matches(pattern)
-    resolved = dict.fromkeys(str(Path(path).resolve()) for path in paths)
-    sources = [_file(stream, path) for path in resolved]
+def _files(stream: Stream, paths: Sequence[str]) -> Source:
+    sources = [_file(stream, path) for path in paths]
     return sources[0] if len(sources) == 1 else Several(stream.name, sources)
+
+
+def _paths(pattern: str) -> list[str]:
+    paths = [pattern] if os.path.lexists(pattern) else _matches(pattern)
+    return list(dict.fromkeys(str(Path(path).resolve()) for path in paths))
 
 
 def _matches(pattern: str) -> list[str]:
@@ -153,6 +177,8 @@ def _file(stream: Stream, path: str) -> Source:
         suffix = "".join(Path(path).suffixes[-2:])
         msg = f"cannot tell what {path!r} holds by its ending {has(known)}{hint(suffix, known)}"
         raise SourceError(msg)
+    if not Path(path).exists():  # gone since it was found
+        raise SourceError(_no_file(path))
     if not Path(path).is_file():
         msg = f"{path!r} is no regular file; read a pipe as -, as in: {STDIN} < {path}"
         raise SourceError(msg)

@@ -13,7 +13,7 @@ from featurestore.definitions.catalog import load
 from featurestore.errors import SourceError
 from flows import main
 from flows.dataflow import BlockPartition
-from flows.main import Job, run_worker
+from flows.main import Job, run_worker, staged
 from flows.sources import json_lines
 from flows.sources.source import Partition
 from flows.stop import Stop
@@ -69,6 +69,24 @@ def test_workers_share_neighbouring_partitions_evenly(
     assert len(everything) > 6
     assert [p for share in shares for p in share] == everything
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_workers_share_what_there_was_at_the_start_whatever_comes_meanwhile(
+    tmp_path: Path, definitions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines.JsonLinesFile.__init__, "__defaults__", (500, True))
+    for name in ("b", "c", "d"):
+        (tmp_path / f"{name}.jsonl").write_text(clicks(0, 30))
+    given = Job(definitions, [("clicks", str(tmp_path / "*.jsonl"))], "redis://none")
+    (job,), catalog = staged(given), load(definitions)
+    (before,) = [f.partitions for f in main._feeds(given, catalog, 0, 1) if f.source.bounded]
+    shares = []
+    for worker in range(3):
+        (tmp_path / f"a{worker}.jsonl").write_text(clicks(0, 30))
+        (tmp_path / "b.jsonl").write_text(clicks(0, 30 * (worker + 2)))
+        feeds = main._feeds(job, catalog, worker, 3)
+        shares += [name for feed in feeds for name in feed.partitions]
+    assert shares == before
 
 
 def test_a_partition_given_twice_is_an_error_whichever_worker_has_it(
