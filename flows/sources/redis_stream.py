@@ -13,6 +13,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ PATIENCE_SECONDS = 60.0
 _BLOCK_MS = 10_000
 _SILENCE_SECONDS = 2 * _BLOCK_MS / 1000
 _CHECK_SECONDS = 10.0
+_STALLED_SECONDS = 0.2  # nothing was asked for; meanwhile much may have been trimmed
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _LOW = (1 << 64) - 1
@@ -82,7 +84,7 @@ class RedisStreamPartition:
         self._wires: Wires | None = None
         self._known: Topology | None = None
         self._outage = Outage(self._server, source.patience_seconds)
-        self._checked: float | None = None
+        self._checked = self._answered = -inf
         self._asked: float | None = None  # since when an answer is awaited
         self._checking = self._warned = False
 
@@ -144,7 +146,8 @@ class RedisStreamPartition:
             id_of(self._at),
         )  # fmt: skip
         now = self._clock()
-        self._checking = self._checked is None or now - self._checked >= _CHECK_SECONDS
+        is_stalled = now - self._answered >= _STALLED_SECONDS
+        self._checking = is_stalled or now - self._checked >= _CHECK_SECONDS
         if self._checking:
             self._checked = now
         wire.send([pack(b"XINFO", b"STREAM", key)] * self._checking + [read, MARK])
@@ -152,7 +155,8 @@ class RedisStreamPartition:
 
     def _answer(self, wire: Wire) -> Documents | Packed | None:
         answer = wire.whole(are_many, packed)
-        self._outage.end(self._clock())
+        self._answered = self._clock()
+        self._outage.end(self._answered)
         events = answer if isinstance(answer, Packed) else _documents(answer)
         self._asked = None
         if events is not None:

@@ -149,6 +149,18 @@ def test_entries_trimmed_behind_our_position_are_reported_once(redis_url: str, l
     assert ids[1].decode() in said
 
 
+def test_entries_trimmed_while_nobody_asked_are_reported(redis_url: str, log, capsys) -> None:
+    partition = RedisStream("s", redis_url, "log").open("log", None)
+    log.xadd("log", {"event": "0"})
+    assert partition.next_block(1000).events.documents == [b"0"]  # type: ignore[union-attr]
+    for n in range(1, 9):
+        log.xadd("log", {"event": str(n)}, maxlen=2, approximate=False)
+    time.sleep(0.3)  # as while a flush waits for the store
+    assert partition.next_block(1000).events.documents == [b"7", b"8"]  # type: ignore[union-attr]
+    partition.close()
+    assert "was trimmed up to" in capsys.readouterr().err
+
+
 def test_trimming_what_was_read_is_no_loss(redis_url: str, log, capsys) -> None:
     ids = [log.xadd("log", {"event": str(n)}) for n in range(6)]
     log.xtrim("log", maxlen=2, approximate=False)
