@@ -10,7 +10,8 @@
    the next run, and stderr says so: taken now, it would be refused, and passed over once it is
    complete. Anything else can never become an event and is handed on to be refused.
 4. A run resumes at the first line that starts behind the last position. So files may grow by whole
-   lines, or in the middle of one.
+   lines, or in the middle of one. Where that position is no end of a line any more, the file is not
+   the one that was read: what it holds before would be passed over, and stderr says so.
 """
 
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class JsonLinesFile:
         begin = number * self.partition_bytes
         until = None if is_compressed(self.path) else begin + self.partition_bytes
         at = max(begin - 1, -1 if after is None else after)
-        return JsonLinesPartition(self, partition, max(at, 0), until, fresh=at < 0)
+        return JsonLinesPartition(self, partition, max(at, 0), until, after, fresh=at < 0)
 
 
 class JsonLinesPartition:
@@ -68,14 +69,22 @@ class JsonLinesPartition:
         name: The partition's name.
         at: Where to start reading; unless it is fresh, the first line is the next one.
         until: Where the range ends; None at the end of the file.
+        after: Up to which byte it was read before; None if it was not.
         fresh: Whether the first line starts here.
     """
 
     def __init__(
-        self, file: JsonLinesFile, name: str, at: int, until: int | None, *, fresh: bool
+        self,
+        file: JsonLinesFile,
+        name: str,
+        at: int,
+        until: int | None,
+        after: int | None,
+        *,
+        fresh: bool,
     ) -> None:
         self._stream, self._path, self._name = file.stream, file.path, name
-        self._until = until
+        self._until, self._after = until, after
         self._bytes = ByteFile(file.path, at)
         self._lines = LineReader(self._bytes.read, at)
         self._skip: Callable[[], None] | None = (
@@ -85,6 +94,7 @@ class JsonLinesPartition:
     def next_block(self, wait_ms: int) -> Block:  # noqa: ARG002 - a file is there, or it is not
         """Return the next lines; behind the last ones, a block that says so."""
         if self._skip is not None:
+            self._warn_if_replaced()
             self._skip()
             self._skip = None
         lines = self._lines.next(self._until)
@@ -97,6 +107,14 @@ class JsonLinesPartition:
     def close(self) -> None:
         """Close the file."""
         self._bytes.close()
+
+    def _warn_if_replaced(self) -> None:
+        if self._after == self._lines.at and self._lines.is_in_line():
+            say(
+                f"{self._path}: it was read up to byte {self._after}, which is in the middle of a "
+                "line now, and what stands before is not read again. A file that was read may "
+                "grow, but not be replaced; give other events another file name"
+            )
 
     def _is_event(self, last: Lines) -> bool:
         if not last.data.strip() or not begins_json(last.data):

@@ -85,6 +85,12 @@ class LineReader:
                 self._rest = chunk[found:]
                 return
 
+    def is_in_line(self) -> bool:
+        """Tell whether the next byte stands in a line that goes on behind it."""
+        chunk = self._chunk() or b""
+        self._rest = chunk
+        return chunk[:1] not in b"\n" and chunk[1:2] not in b" \t\r\n"
+
     def skip_mark(self) -> None:
         """Skip the mark that some editors put at the start of UTF-8."""
         chunk = self._chunk() or b""

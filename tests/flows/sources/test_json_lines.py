@@ -224,3 +224,19 @@ def test_a_file_that_vanished_is_an_error_that_names_it(tmp_path: Path) -> None:
     source = JsonLinesFile("s", str(tmp_path / "e.jsonl"))
     with pytest.raises(SourceError, match=r"cannot read .*e\.jsonl: No such file"):
         source.open(source.path, None)
+
+
+def test_a_file_that_was_replaced_by_a_longer_one_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "e.jsonl"
+    source = JsonLinesFile("s", str(path))
+    path.write_bytes(b'{"a": 1}\n{"a": 2}')
+    reading(source, str(path), 16)
+    path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": 3}\n')
+    assert [event for _, event in reading(source, str(path), 16)] == [b'{"a": 3}']
+    assert capsys.readouterr().err == ""
+    path.write_bytes(b'{"a": "another"}\n{"a": 4}\n')
+    reading(source, str(path), 14)
+    said = capsys.readouterr().err
+    assert f"{path}: it was read up to byte 14, which is in the middle of a line now" in said
