@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from flows.sources.source import Partition, Source
 
@@ -26,5 +27,10 @@ class Several:
     def open(self, partition: str, after: int | None) -> Partition:
         """Return a partition of the one that has it."""
         path = partition.rpartition("#")[0]
-        named = {source.partitions()[0]: source for source in self.sources}
-        return (named.get(partition) or named[path]).open(partition, after)
+        source = self._by_name.get(partition) or self._by_name[path]
+        return source.open(partition, after)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Source]:
+        """The sources by their first partitions; naming them may cost a look into each file."""
+        return {source.partitions()[0]: source for source in self.sources}

@@ -14,7 +14,8 @@ from featurestore.errors import SourceError
 from flows import main
 from flows.dataflow import BlockPartition
 from flows.main import Job, run_worker, staged
-from flows.sources import json_lines
+from flows.sources.json_lines import JsonLinesFile
+from flows.sources.several import Several
 from flows.sources.source import Partition
 from flows.stop import Stop
 
@@ -56,7 +57,7 @@ def counted(url: str) -> int:
 def test_workers_share_neighbouring_partitions_evenly(
     workers: int, tmp_path: Path, definitions: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines.JsonLinesFile.__init__, "__defaults__", (500, True))
+    monkeypatch.setattr(JsonLinesFile.__init__, "__defaults__", (500, True))
     for name in ("a", "b"):
         (tmp_path / f"{name}.jsonl").write_text(clicks(0, 50))
     job = Job(definitions, [("clicks", str(tmp_path / "*.jsonl"))], "redis://none", until_end=True)
@@ -74,7 +75,7 @@ def test_workers_share_neighbouring_partitions_evenly(
 def test_workers_share_what_there_was_at_the_start_whatever_comes_meanwhile(
     tmp_path: Path, definitions: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines.JsonLinesFile.__init__, "__defaults__", (500, True))
+    monkeypatch.setattr(JsonLinesFile.__init__, "__defaults__", (500, True))
     for name in ("b", "c", "d"):
         (tmp_path / f"{name}.jsonl").write_text(clicks(0, 30))
     given = Job(definitions, [("clicks", str(tmp_path / "*.jsonl"))], "redis://none")
@@ -87,6 +88,20 @@ def test_workers_share_what_there_was_at_the_start_whatever_comes_meanwhile(
         feeds = main._feeds(job, catalog, worker, 3)
         shares += [name for feed in feeds for name in feed.partitions]
     assert shares == before
+
+
+def test_many_files_are_looked_into_once_not_once_for_each_that_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [JsonLinesFile("clicks", str(tmp_path / f"{n}.jsonl")) for n in range(9)]
+    for file in files:
+        Path(file.path).write_text(clicks(0, 3))
+    several, looked = Several("clicks", files), []
+    partitions = JsonLinesFile.partitions
+    monkeypatch.setattr(JsonLinesFile, "partitions", lambda f: looked.append(f) or partitions(f))
+    for name in several.partitions():
+        several.open(name, None).close()
+    assert len(looked) == 2 * len(files)
 
 
 def test_a_partition_given_twice_is_an_error_whichever_worker_has_it(
