@@ -62,4 +62,4 @@ def _header(row: bytes, at: int, kinds: Collection[int]) -> tuple[int, int, int,
 
 def damaged(at: int, found: str) -> str:
     """Say that a row is none."""
-    return f"byte {at} of a row starts no frame of this view in format version 2 (found {found})"
+    return f"byte {at} of a row starts no frame of this view in format version 3 (found {found})"

@@ -141,7 +141,7 @@ def test_events_of_the_first_and_of_the_last_year_keep_their_times(kind: str, sh
 def test_a_row_of_format_version_1_is_refused() -> None:
     row = struct.pack("<BBHIqd", 0x11, 0, 1, 16, 0, 1.5)
     for layout in LAYOUTS.values():
-        with pytest.raises(ValueError, match=r"format version 2 \(found kind 0x11"):
+        with pytest.raises(ValueError, match=r"format version 3 \(found kind 0x11"):
             decode(layout, [row])
 
 
