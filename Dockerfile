@@ -22,7 +22,8 @@ RUN sed -E '/^ +(--hash|#)/d; s/ \\$//' requirements.lock > versions.txt \
 
 COPY examples examples
 
-RUN useradd --system app
+# What a flow remembers, and an embedded server's data; a volume put there has the same owner.
+RUN useradd --system app && install --directory --owner=app .featurestore
 USER app
 
 ENTRYPOINT ["featurestore"]

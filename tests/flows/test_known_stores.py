@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.errors import StoreRefused
+from featurestore.errors import StoreError, StoreRefused
 from flows.known_stores import KnownStores
 
 URL = "redis://me:secret@here:6379"
@@ -46,3 +46,13 @@ def test_while_a_flow_runs_it_remembers_every_source() -> None:
     stores.remember("one", ("taps_http", "http"))
     with pytest.raises(StoreRefused, match="emptied or exchanged"):
         stores.check("two", SOURCES)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_committed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "stores").write_text("a file where the folder should be")
+    stores = KnownStores(URL, tmp_path, {"taps"})
+    with pytest.raises(StoreError, match=r"cannot remember in .*stores which .*with --state"):
+        stores.check("one", SOURCES)
+    stores.check("one", {"taps_http": ["http"]})  # kept in memory alone
