@@ -1,10 +1,6 @@
 """Arguments and options that commands share."""
 
-from urllib.parse import urlsplit
-
 import click
-
-_SCHEMES = ("redis", "rediss", "unix")
 
 
 def store(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
@@ -20,9 +16,11 @@ def store(_context: click.Context, _option: click.Parameter, url: str | None) ->
     """
     if not url:
         return None
-    if urlsplit(url).scheme not in _SCHEMES or "://" not in url:
-        msg = f"{url!r} must be redis://host:port, rediss://host:port (TLS) or unix://path"
-        raise click.BadParameter(msg)
+    from featurestore.storage.address import problem  # noqa: PLC0415 - check loads no redis
+
+    wrong = problem(url)
+    if wrong:
+        raise click.BadParameter(wrong)
     return url
 
 

