@@ -1,16 +1,19 @@
 """``featurestore demo``: everything at once, on real events, on this machine."""
 
 import json
-import socket
+import re
+import shutil
+import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 from rich.console import Console, Group
@@ -31,6 +34,8 @@ SERVICE = "delay_risk_v1"
 ENTITY = {"tailnum": "N228JB", "carrier": "B6", "origin": "JFK", "dest": "BTV"}
 
 _PORT = 8000
+_ANSWERS = re.compile(r"answers on (http://\S+)")
+_NEARBY = build_opener(ProxyHandler({}))  # no proxy leads to this machine
 _TICK_SECONDS = 0.25
 _PLAIN_SECONDS = 2.0
 _START_SECONDS = 60.0
@@ -65,14 +70,15 @@ def demo(*, seconds: float | None, port: int | None, speed_up: float) -> None:
     if not EXAMPLE.is_file():
         msg = f"there is no {EXAMPLE} here; run it in a checkout of the project, or make demo there"
         raise FeatureStoreError(msg)
-    port = port or _free(_PORT)
+    if find_spec("httpx2") is None:
+        msg = "the producer needs httpx2: pip install '.[demo]', or make install"
+        raise FeatureStoreError(msg)
     with (
         tempfile.TemporaryDirectory(prefix="featurestore-demo-") as folder,
         store_url(None, Path(folder) / "store") as url,
         side_by_side(Path(folder)) as processes,
     ):
-        watch = Watch(url, f"http://127.0.0.1:{port}")
-        _start(processes, url, port, speed_up)
+        watch = Watch(url, _start(processes, url, [port] if port else [_PORT, 0], speed_up))
         try:
             _wait_for_api(processes, watch)
             _show(processes, watch, time.monotonic() + (seconds or float("inf")), url)
@@ -109,7 +115,7 @@ class Watch:
         body = json.dumps({"entities": [ENTITY]}).encode()
         request = Request(f"{self.api}/v1/features/{SERVICE}", data=body)  # noqa: S310 - http
         started = time.perf_counter()
-        with urlopen(request, timeout=5) as response:  # noqa: S310 - http
+        with _NEARBY.open(request, timeout=5) as response:
             answer = json.load(response)
         self._took_ms.append((time.perf_counter() - started) * 1000)
         self.vector = dict(zip(answer["features"], answer["vectors"][0], strict=True))
@@ -141,14 +147,28 @@ class Watch:
         return times[min(len(times) - 1, int(len(times) * share))]
 
 
-def _start(processes: Processes, url: str, port: int, speed_up: float) -> None:
-    example = str(EXAMPLE)
+def _start(processes: Processes, url: str, ports: Sequence[int], speed_up: float) -> str:
+    """Start them all, and return the API's address; the producer sends to no other."""
     state = str(processes.folder / "state")
-    processes.start("flow", ["featurestore", "run", example, "--redis", url, "--state", state])
-    api = ["featurestore", "serve", example, "--port", str(port), "--redis", url]
-    processes.start("api", api)
-    producer = ["--api", f"http://127.0.0.1:{port}", "--speed-up", str(speed_up)]
-    processes.start("producer", ["examples.flights.replay", *producer])
+    flow = ["featurestore", "run", str(EXAMPLE), "--redis", url, "--state", state]
+    processes.start("flow", flow)
+    api = _start_api(processes, url, ports)
+    producer = ["examples.flights.replay", "--api", api, "--speed-up", str(speed_up)]
+    processes.start("producer", producer)
+    return api
+
+
+def _start_api(processes: Processes, url: str, ports: Sequence[int]) -> str:
+    """Start the API at the first of these ports that it can have; 0 is any that is free."""
+    for port in ports:
+        api = ["featurestore", "serve", str(EXAMPLE), "--port", str(port), "--redis", url]
+        processes.start("api", api)
+        answers = processes.said("api", _ANSWERS, _START_SECONDS)
+        if answers is not None:
+            return answers[1]
+    processes.check()
+    msg = f"the API does not answer within {_START_SECONDS:.0f} s"
+    raise FeatureStoreError(msg)
 
 
 def _wait_for_api(processes: Processes, watch: Watch) -> None:
@@ -194,13 +214,14 @@ def _to_try(api: str, url: str) -> list[str]:
     keys = "&".join(f"{key}={value}" for key, value in ENTITY.items())
     words = " ".join(f"{key}={value}" for key, value in ENTITY.items())
     body = json.dumps({"entities": [ENTITY], "include": ["statuses"]})
+    command = _command()
     return [
         "Real departures from New York's airports are streaming in. In another terminal, try",
         f"  curl -s '{api}/v1/features/{SERVICE}?{keys}'",
         f"  curl -s {api}/v1/features/{SERVICE} -d '{body}'",
-        f"  featurestore get {EXAMPLE} {SERVICE} {words} --redis {url}",
-        f"  featurestore inspect {EXAMPLE} airport_now origin=JFK --redis {url}",
-        f"  open {api}/docs",
+        f"  {command} get {EXAMPLE} {SERVICE} {words} --redis {url}",
+        f"  {command} inspect {EXAMPLE} airport_now origin=JFK --redis {url}",
+        f"and look at {api}/docs",
         "",
     ]
 
@@ -237,15 +258,9 @@ def _age(age_us: int | None) -> str:
     return duration_text(age_us // SECOND * SECOND)
 
 
-def _free(port: int) -> int:
-    """Return this port, or any free one if it is taken."""
-    for wanted in (port, 0):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(listener.getsockname()[1])
-    msg = "no port is free"
-    raise FeatureStoreError(msg)
+def _command() -> str:
+    """Return what calls ``featurestore`` in another terminal, whose path may not have it."""
+    beside = Path(sys.executable).with_name("featurestore")
+    if shutil.which("featurestore") or not beside.exists():
+        return "featurestore"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)

@@ -1,9 +1,11 @@
 """Processes: commands that run side by side, each with a log, and are stopped together."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from featurestore.errors import FeatureStoreError
 
 _STOP_SECONDS = 20
 _LOG_LINES = 8
+_POLL_SECONDS = 0.05
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Processes:
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
-        """Start ``python -m arguments...`` under a name.
+        """Start ``python -m arguments...`` under a name; in the place of one that has ended.
 
         It has a session of its own: a Ctrl-C reaches this process alone, which stops it in turn.
         """
@@ -40,6 +43,17 @@ class Processes:
                 start_new_session=True,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
+
+    def said(self, name: str, what: re.Pattern[str], seconds: float) -> re.Match[str] | None:
+        """Wait until one has said something; None once it has ended, or after so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            ended = self._running[name].poll() is not None
+            found = what.search(self._log(name).read_text(errors="replace"))
+            if found or ended:
+                return found
+            time.sleep(_POLL_SECONDS)
+        return None
 
     def check(self) -> None:
         """Make sure that all are alive.

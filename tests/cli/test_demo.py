@@ -7,11 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
+from featurestore.cli import demo
+from featurestore.cli.processes import side_by_side
+from featurestore.errors import FeatureStoreError
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +30,7 @@ def started(*options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "http_proxy": "http://127.0.0.1:9"},
     )
 
 
@@ -119,6 +123,46 @@ def test_ctrl_c_stops_it_all_in_the_middle() -> None:
     while (left := alive(children)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == set()
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+def test_an_api_that_lost_its_port_to_another_gets_a_free_one(
+    taken: int, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with side_by_side(tmp_path) as processes:
+        api = demo._start_api(processes, redis_url, [taken, 0])
+        assert not api.endswith(f":{taken}"), "what listens there would get the events"
+        processes.check()
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(
+    taken: int, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with (
+        side_by_side(tmp_path) as processes,
+        pytest.raises(FeatureStoreError, match="choose another with --port"),
+    ):
+        demo._start_api(processes, redis_url, [taken])
+
+
+def test_what_to_try_names_a_command_that_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = Path(sys.executable).with_name("featurestore")
+    monkeypatch.setenv("PATH", str(beside.parent))
+    assert demo._command() == "featurestore"
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(beside.parent.parent)
+    assert demo._command() == f"{beside.parent.name}/featurestore"
+    monkeypatch.chdir(ROOT / "docs")
+    assert demo._command() == str(beside)
 
 
 def shape(line: str) -> str:
