@@ -3,6 +3,7 @@
 Commands are loaded when they are called, so that help and a misspelt word cost nothing.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ directory share a server of their own, its data in .featurestore/.
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _BROKEN_PIPE = 128 + signal.SIGPIPE
+_STREAMS = 3  # stdin, stdout, stderr
 
 
 class Commands(click.Group):
@@ -106,6 +108,7 @@ def main() -> NoReturn:
     with 128 and the signal's number where one ended it.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    _open_streams()
     try:
         code = cli.main(prog_name="featurestore", standalone_mode=False)
         sys.stdout.flush()
@@ -117,11 +120,34 @@ def main() -> NoReturn:
         code = 1
     except (click.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
-    except BrokenPipeError:
-        # Who read our output has gone; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # who read our output has gone
+        _drop_output()
         code = _BROKEN_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        click.echo(f"featurestore: cannot write: {error.strerror}", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """Let a stdin, stdout or stderr that was closed lead nowhere.
+
+    Else the next file opened takes its number, and programs started here take it for theirs.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
+        os.set_inheritable(number, True)  # noqa: FBT003 - it takes no keyword
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _drop_output() -> None:
+    """Let stdout lead nowhere: Python would complain once more when it closes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plainly(error: FeatureStoreError) -> str:

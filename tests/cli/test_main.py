@@ -148,3 +148,33 @@ def test_commands_are_named_like_their_modules() -> None:
         command = cli.get_command(context, name)
         assert command is not None
         assert command.name == name
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_harm_neither_it_nor_the_server_it_starts(
+    tmp_path: Path, closed: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *START, "audit"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "FEATURESTORE_REDIS_URL"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_its_output_is_a_message() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no disk that is always full")
+    with full.open("w") as stdout:
+        done = subprocess.run(
+            [*START, "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "featurestore: cannot write: No space left on device\n",
+    )
