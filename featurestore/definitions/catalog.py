@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,12 @@ _FAULTS = (
     SyntaxError,
     TypeError,
     ValueError,
+)
+
+# Where what is not the user's own lies: this library, others, and Python.
+_OTHERS = (
+    str(Path(__file__).parents[1]),
+    *(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")),
 )
 
 
@@ -77,7 +84,7 @@ class Catalog:
         problems: list[str] = []
         catalog = cls(
             _by_name("stream", streams, problems),
-            _by_name("entity", entities, problems),
+            _by_name("entity", dict.fromkeys(entities), problems),  # the same may be written again
             _by_name("view", views, problems),
             _by_name("service", services, problems),
             _by_name("latest", latest, problems),
@@ -182,12 +189,15 @@ def _module(definitions: str) -> ModuleType:
 
 
 def _where(error: BaseException, definitions: str) -> str:
+    """Say at which line of the user's own an error came about."""
     if isinstance(error, ModuleNotFoundError) and definitions.startswith(error.name or " "):
         return ""
     frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
     if not frames or isinstance(error, SyntaxError | FileNotFoundError):
         return ""
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: "
+    own = [frame for frame in frames if not frame.filename.startswith(_OTHERS)]
+    last = (own or frames)[-1]
+    return f"{last.filename}, line {last.lineno}: "
 
 
 def _module_from_file(path: Path) -> ModuleType:

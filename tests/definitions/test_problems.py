@@ -265,6 +265,15 @@ def test_a_catalog_refuses_two_definitions_of_one_name() -> None:
     )
 
 
+def test_an_entity_may_be_written_out_again_with_the_same_keys_alone() -> None:
+    again = [view(), view(name="w", entity=Entity("user", keys=["user_id"]))]
+    assert list(Catalog.of(again).entities) == ["user"]
+    (found,) = problems_of(
+        lambda: Catalog.of([*again, view(name="x", entity=Entity("user", keys=["status"]))])
+    )
+    assert found == "two definitions of entity 'user'; rename one"
+
+
 def test_a_catalog_knows_its_names() -> None:
     catalog = Catalog.of([view()])
     with pytest.raises(UnknownName, match="did you mean 'payments'"):
@@ -311,6 +320,17 @@ def test_a_module_that_cannot_be_loaded_says_why(tmp_path: Path, text: str, prob
     file.write_text(text)
     (found,) = problems_of(lambda: load(str(file)))
     assert problem in found
+
+
+@pytest.mark.parametrize(
+    "wrong", ["column('a') > 1 and column('b') > 1", "Stream('x')", "import_module('nowhere')"]
+)
+def test_what_a_module_raises_far_down_is_said_of_its_own_line(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / f"deep_{abs(hash(wrong))}.py"
+    imports = "from featurestore import Stream, column\nfrom importlib import import_module\n"
+    file.write_text(f"{imports}\nx = {wrong}\n")
+    (found,) = problems_of(lambda: load(str(file)))
+    assert f"cannot be loaded: {file}, line 4: " in found
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
