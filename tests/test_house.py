@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,13 @@ def test_type_checkers_see_the_same_public_names_at_the_same_places() -> None:
         if (node.module or "").startswith("featurestore.")
     }
     assert seen == featurestore._HOMES
+
+
+def test_type_checkers_are_told_that_there_are_types() -> None:
+    for package in ("featurestore", "flows"):
+        assert (ROOT / package / "py.typed").exists()
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert shipped["package-data"] == {"*": ["py.typed"]}
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
