@@ -31,7 +31,8 @@ CLI = (ROOT / "docs/cli.md").read_text()
 RUN = {"console", "python"}
 SHOWN = {"text", "sh", "json", "ini", "yaml"}
 INSTALLS = re.compile(
-    r"(git clone|cd|make|python3? -m venv|\.venv/bin/pip install|docker) ?.*|#.*|"
+    r"(git clone|cd|make|python3? -m venv|\. \.venv/bin/activate|\.venv/bin/pip install|docker) ?.*"
+    r"|#.*|"
 )
 
 
