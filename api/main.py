@@ -29,7 +29,7 @@ from fastapi import FastAPI
 from api.app import Limits, create_app
 from api.metrics import SIZE, Metrics
 from api.protocol import HotProtocol
-from featurestore.definitions.catalog import load
+from featurestore.definitions.catalog import load, path_without_definitions
 from featurestore.errors import FeatureStoreError
 
 KEEP_ALIVE_SECONDS = 75
@@ -232,7 +232,8 @@ def _supervise(
     def start(number: int) -> SpawnProcess:
         job = (definitions, url, limits, number, cells, sockets[number], ready)
         process = spawn.Process(target=_worker, args=job)
-        process.start()
+        with path_without_definitions():
+            process.start()
         return process
 
     stopping: list[int] = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from featurestore.definitions.catalog import path_without_definitions
 from featurestore.errors import FeatureStoreError
 from flows.main import Job, run_worker, staged
 from flows.stop import Stop, stop_on_signal
@@ -84,7 +85,8 @@ class Processes:
         process = _SPAWN.Process(
             target=_work, args=(self._stage, number, self.count, theirs), name=f"worker-{number}"
         )
-        process.start()
+        with path_without_definitions():
+            process.start()
         theirs.close()
         self._workers[number] = _Worker(number, process, ours)
 

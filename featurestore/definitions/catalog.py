@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
@@ -41,6 +42,8 @@ _OTHERS = (
     str(Path(__file__).parents[1]),
     *(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")),
 )
+
+_looked_in: list[str] = []  # folders of definitions, put into the path here
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,7 @@ def _module(definitions: str) -> ModuleType:
     try:
         if path.suffix == ".py" or path.is_file():
             return _module_from_file(path)
-        if "" not in sys.path:
-            sys.path.insert(0, "")
+        _look_in("")
         return importlib.import_module(definitions)
     except _FAULTS as error:
         cause = f"{_where(error, definitions)}{type(error).__name__}: {error}"
@@ -205,9 +207,7 @@ def _module_from_file(path: Path) -> ModuleType:
         raise DefinitionError([f"{path}: there is no such file (working directory: {Path.cwd()})"])
     if path.suffix != ".py":
         raise DefinitionError([f"{path}: it is no Python file"])
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _look_in(str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None  # a file of Python has one
     assert spec.loader is not None
@@ -215,6 +215,27 @@ def _module_from_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _look_in(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+        _looked_in.append(folder)
+
+
+@contextmanager
+def path_without_definitions() -> Iterator[None]:
+    """Leave the folders of definitions out of the path, for a process that is started meanwhile.
+
+    It takes over the path, and would look there for our own modules first: for ``api`` in a folder
+    that has one. When it loads the definitions, it looks there as well.
+    """
+    path = sys.path.copy()
+    sys.path[:] = [folder for folder in path if folder not in _looked_in]
+    try:
+        yield
+    finally:
+        sys.path[:] = path
 
 
 def _looked_up(stream: Stream) -> Iterator[Latest]:

@@ -178,3 +178,20 @@ def test_a_full_disk_behind_its_output_is_a_message() -> None:
         1,
         "featurestore: cannot write: No space left on device\n",
     )
+
+
+def test_folders_named_like_our_modules_are_left_alone(features: str) -> None:
+    for name in ("api", "flows"):
+        (Path(features).parent / name).mkdir()
+        (Path(features).parent / name / "__init__.py").touch()
+    Path(features).with_name("none.jsonl").touch()
+    source = ["--source", "payments=none.jsonl", "--until-end"]
+    done = subprocess.run(
+        [*START, "run", features, *source, "--processes", "2"],
+        cwd=Path(features).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("read 0\n")

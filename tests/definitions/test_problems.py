@@ -1,5 +1,6 @@
 """Wrong definitions: every problem at once, each with what was meant and what to do."""
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ from featurestore import (
     total,
     tumbling,
 )
+from featurestore.definitions.catalog import path_without_definitions
 from featurestore.definitions.problems import gathering
 from featurestore.errors import DefinitionError, UnknownName
 
@@ -331,6 +333,17 @@ def test_what_a_module_raises_far_down_is_said_of_its_own_line(tmp_path: Path, w
     file.write_text(f"{imports}\nx = {wrong}\n")
     (found,) = problems_of(lambda: load(str(file)))
     assert f"cannot be loaded: {file}, line 4: " in found
+
+
+def test_a_process_that_is_started_does_not_look_beside_definitions_first(tmp_path: Path) -> None:
+    file = tmp_path / "fine_features.py"
+    file.write_text(MODULE.replace('"when"', '"at"').replace('"usr"', '"user"').split("view =")[0])
+    load(str(file))
+    before = sys.path.copy()
+    assert str(tmp_path) in before
+    with path_without_definitions():
+        assert str(tmp_path) not in sys.path
+    assert sys.path == before
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
