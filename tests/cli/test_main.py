@@ -183,7 +183,7 @@ def test_a_full_disk_behind_its_output_is_a_message() -> None:
 def test_folders_named_like_our_modules_are_left_alone(features: str) -> None:
     for name in ("api", "flows"):
         (Path(features).parent / name).mkdir()
-        (Path(features).parent / name / "__init__.py").touch()
+        (Path(features).parent / name / "__init__.py").write_text("raise ImportError('not ours')")
     Path(features).with_name("none.jsonl").touch()
     source = ["--source", "payments=none.jsonl", "--until-end"]
     done = subprocess.run(
