@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, TypedDict
+from typing import Protocol, Self, TypeAlias, TypedDict
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.catalog import Catalog, load
 from featurestore.errors import UnknownName
-from featurestore.instants import to_us
+from featurestore.instants import parse_instant, to_us
 from featurestore.serving.context import Given
 from featurestore.serving.plan import Plan
 from featurestore.serving.question import ask
@@ -19,6 +19,7 @@ from featurestore.storage.embedded import store_url
 from featurestore.storage.rows import AsyncRows, Rows
 
 Entity = Mapping[str, object]
+Moment: TypeAlias = datetime | str | int
 
 
 class Fetches(Protocol):
@@ -66,7 +67,7 @@ class Client:
         service: str,
         entity: Entity,
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Mapping[str, object] | None = None,
     ) -> dict[str, Value]:
@@ -75,8 +76,8 @@ class Client:
         Args:
             service: The service's name.
             entity: Its keys.
-            as_of: The moment to look back from (an instant, or microseconds UTC); if None that of
-                each view's clock.
+            as_of: The moment to look back from (a datetime, text as ``2026-01-31T12:00:00Z``, or
+                microseconds UTC); if None that of each view's clock.
             features: The features wanted, in the order wanted; all of the service if None.
             context: What on-demand features are computed of besides.
 
@@ -95,7 +96,7 @@ class Client:
         service: str,
         entities: Sequence[Entity],
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> list[dict[str, Value]]:
@@ -112,7 +113,7 @@ class Client:
         service: str,
         entities: Sequence[Entity],
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> Vectors:
@@ -162,7 +163,7 @@ class AsyncClient:
         service: str,
         entity: Entity,
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Mapping[str, object] | None = None,
     ) -> dict[str, Value]:
@@ -176,7 +177,7 @@ class AsyncClient:
         service: str,
         entities: Sequence[Entity],
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> list[dict[str, Value]]:
@@ -193,7 +194,7 @@ class AsyncClient:
         service: str,
         entities: Sequence[Entity],
         *,
-        as_of: datetime | int | None = None,
+        as_of: Moment | None = None,
         features: Sequence[str] | None = None,
         context: Given = None,
     ) -> Vectors:
@@ -236,6 +237,17 @@ class _Moments(TypedDict):
     as_of_us: int | None
 
 
-def _moments(as_of: datetime | int | None) -> _Moments:
-    as_of_us = to_us(as_of) if isinstance(as_of, datetime) else as_of
-    return {"now_us": time.time_ns() // 1000, "as_of_us": as_of_us}
+def _moments(as_of: Moment | None) -> _Moments:
+    return {"now_us": time.time_ns() // 1000, "as_of_us": None if as_of is None else _us(as_of)}
+
+
+def _us(moment: Moment) -> int:
+    match moment:
+        case datetime():
+            return to_us(moment)
+        case str():
+            return parse_instant(moment)
+        case int():
+            return moment
+    msg = f"as_of must be a datetime, text as 2026-01-31T12:00:00Z, or microseconds, got {moment!r}"
+    raise TypeError(msg)

@@ -59,6 +59,30 @@ def test_a_vector_by_name(url: str, payments: Catalog) -> None:
     assert (vector["payments_7d"], vector["declined_7d"]) == (0, None)
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        AT.replace(tzinfo=None),
+        "2026-01-31T12:00:00Z",
+        "2026-01-31T13:00:00+01:00",
+        int(AT.timestamp() * 1e6),
+    ],
+)
+def test_a_moment_may_be_written_in_several_ways(
+    url: str, payments: Catalog, moment: datetime | str | int
+) -> None:
+    with Client(payments, url) as client:
+        assert client.get("fraud_v1", ENTITY, as_of=moment)["payments_1h"] == 2
+
+
+def test_what_is_no_moment_is_said(url: str, payments: Catalog) -> None:
+    with Client(payments, url) as client:
+        with pytest.raises(ValueError, match="'noon' is no instant: write it as"):
+            client.get("fraud_v1", ENTITY, as_of="noon")
+        with pytest.raises(TypeError, match=r"as_of must be a datetime, text as .*, got 1\.5"):
+            client.get("fraud_v1", ENTITY, as_of=1.5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("count", [1, 3, 60, 300])
 def test_one_by_one_or_together_gives_the_same(count: int, url: str, payments: Catalog) -> None:
     entities = [{**ENTITY, "user_id": f"u{n % 3}"} for n in range(count)]
