@@ -40,10 +40,10 @@ class Wire:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, secure = url, url.startswith("rediss:")
         pool = redis.ConnectionPool.from_url(
             url,
-            socket_timeout=_TIMEOUT_SECONDS,
+            socket_timeout=_CONNECT_SECONDS if secure else _TIMEOUT_SECONDS,  # also of a handshake
             socket_connect_timeout=_CONNECT_SECONDS,
             protocol=2,
             retry=Retry(NoBackoff(), 0),  # whether to try again is the flow's decision
@@ -52,6 +52,7 @@ class Wire:
         with mapped(url):
             self._connection.connect()
         self._socket: socket = self._connection._sock  # noqa: SLF001 - redis-py opens, we speak
+        self._socket.settimeout(_TIMEOUT_SECONDS)
         self._reader = hiredis.Reader()
         self._ahead = b""  # received, not yet given to the reader
         self._room = memoryview(bytearray(_RECEIVE))
