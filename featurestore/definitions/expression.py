@@ -5,7 +5,8 @@ type only together with a stream's columns; evaluating it on no rows at all give
 misspelt column or a sum of strings is found before any event is read.
 
 Missing values stay missing: any operation on one gives none, a filter that is neither true nor
-false keeps the event out, and a number that is not finite (a division by zero) is missing.
+false keeps the event out, and a number that is not finite (a division by zero) or a whole one
+beyond 64 bits is missing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ class Expression:
         if self.operator == "column":
             return columns[str(self.operands[0])]
         values = [_evaluate(operand, columns) for operand in self.operands]
-        if self.operator in _INFIX:
+        if self.operator in _INFIX or self.operator in _CHOICES:
             values = alike(values)
         result: Arrow = finite(OPERATORS[self.operator](*values))
         return result
@@ -79,6 +80,9 @@ class Expression:
 
     def is_in(self, *values: Scalar) -> "Expression":
         """True where the value is one of `values`."""
+        if not values:
+            msg = f"is_in of {self} takes at least one value"
+            raise TypeError(msg)
         found = [self == value for value in values]
         some: Expression = found[0]
         for other in found[1:]:
@@ -376,6 +380,7 @@ def as_expression(of: Expression | str) -> Expression:
 
 
 _INFIX = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or"})
+_CHOICES = frozenset({"coalesce", "fill_null", "greatest", "if_else", "least"})
 
 
 def _evaluate(operand: Expression | Scalar, columns: Columns) -> "Arrow | ArrowScalar":

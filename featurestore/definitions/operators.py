@@ -6,7 +6,7 @@ not exist) is found on no rows at all, which is how definitions are checked.
 """
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from featurestore.definitions.casts import as_date, cast, none_like
+
 INSTANT = pa.timestamp("us", tz="UTC")
-_WHOLE = r"^\s*-?[0-9]{1,18}\s*$"
-_DECIMAL = r"^\s*-?[0-9]{1,17}(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?\s*$"
-_TRUE, _FALSE = ["true", "1"], ["false", "0"]  # arrays of Arrow would load pandas with them
-_LARGEST = float(2**63)
+_CALENDAR = {
+    pa.date32(): (date.min, date.max),
+    INSTANT: (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+}
+_SMALLEST = -(2**63) + 1  # -2**63 stands for a missing value in the aggregation
+_FAR = 2.0**62  # what does not fit into 64 bits is wrong by 2**64 and more
+_WHOLE_FROM = 2.0**52  # floats from here on have no fraction
+_MOST_DIGITS = 300  # of a fraction that a float can have
 TYPES: dict[type, str] = {
     int: "int",
     float: "float",
@@ -48,7 +54,7 @@ def _divide(dividend: Any, divisor: Any) -> Any:
 
 
 def _subtract(left: Any, right: Any) -> Any:
-    difference = pc.subtract(left, right)
+    difference = _whole(pc.subtract, left, right)
     if pa.types.is_duration(difference.type):
         microseconds = pc.cast(pc.cast(difference, pa.duration("us")), pa.int64())
         return pc.divide(_rounded(microseconds), 1e6)
@@ -58,79 +64,32 @@ def _subtract(left: Any, right: Any) -> Any:
 def _add(left: Any, right: Any) -> Any:
     if pa.types.is_string(left.type) and pa.types.is_string(right.type):
         return pc.binary_join_element_wise(left, right, "")
-    return pc.add(left, right)
+    return _whole(pc.add, left, right)
 
 
-def _none(values: Any) -> Any:
-    return pa.scalar(None, values.type)
-
-
-def _cast(values: Any, kind: Any) -> Any:
-    readers: dict[str, Callable[[Any], Any]] = {
-        "int": _as_int,
-        "float": _as_float,
-        "bool": _as_bool,
-        "str": _as_text,
-        "date": _as_date,
-    }
-    if kind.as_py() not in readers:
-        msg = f"cast makes int, float, bool, str or date, not {kind.as_py()}"
-        raise pa.ArrowInvalid(msg)
-    return readers[kind.as_py()](values)
-
-
-def _as_int(values: Any) -> Any:
-    if pa.types.is_floating(values.type):
-        fits = pc.less(pc.abs(values), pa.scalar(_LARGEST, values.type))
-        return pc.cast(pc.trunc(pc.if_else(fits, values, _none(values))), pa.int64())
-    if pa.types.is_string(values.type):
-        return pc.cast(_matching(values, _WHOLE), pa.int64())
-    return pc.cast(_no_instant(values, "int"), pa.int64())
-
-
-def _as_float(values: Any) -> Any:
-    if pa.types.is_string(values.type):
-        return pc.cast(_matching(values, _DECIMAL), pa.float64())
-    return pc.cast(_no_instant(values, "float"), pa.float64(), safe=False)
-
-
-def _as_bool(values: Any) -> Any:
-    if not pa.types.is_string(values.type):
-        return pc.cast(_no_instant(values, "bool"), pa.bool_())
-    lower = pc.utf8_lower(values)
-    true, false = pc.is_in(lower, pa.array(_TRUE)), pc.is_in(lower, pa.array(_FALSE))
-    return pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
-
-
-def _as_text(values: Any) -> Any:
-    if pa.types.is_timestamp(values.type):
-        return pc.strftime(values, format="%Y-%m-%dT%H:%M:%SZ")
-    return pc.cast(values, pa.string())
-
-
-def _as_date(values: Any) -> Any:
-    return pc.cast(values, pa.date32())
-
-
-def _matching(texts: Any, pattern: str) -> Any:
-    """Return texts that match without white space around them, the others as missing."""
-    fits = pc.match_substring_regex(texts, pattern)
-    return pc.utf8_trim_whitespace(pc.if_else(fits, texts, _none(texts)))
-
-
-def _no_instant(values: Any, kind: str) -> Any:
-    if pa.types.is_temporal(values.type):
-        msg = f"{values.type} is no {kind}; take year(), month(), day(), hour() or a difference"
-        raise pa.ArrowInvalid(msg)
-    return values
+def _whole(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """Return a sum, difference or product, of whole numbers where it fits into 64 bits."""
+    result = function(left, right)
+    if not pa.types.is_integer(result.type):
+        return result
+    error = pc.subtract(_rounded(result), function(_rounded(left), _rounded(right)))
+    far: Any = pa.scalar(_FAR)
+    least: Any = pa.scalar(_SMALLEST)
+    fits = pc.and_(pc.less(pc.abs(error), far), pc.greater_equal(result, least))
+    return pc.if_else(fits, result, none_like(result))
 
 
 def _round(values: Any, digits: Any) -> Any:
-    if digits.as_py() < 0:
-        msg = "round takes 0 or more digits"
+    places = _constant(digits, int)
+    if not 0 <= places <= _MOST_DIGITS:
+        msg = f"round takes 0 to {_MOST_DIGITS} digits"
         raise pa.ArrowInvalid(msg)
-    whole = pa.types.is_integer(values.type)
-    return values if whole else pc.round(values, ndigits=digits.as_py())
+    if not pa.types.is_floating(values.type):
+        return values if pa.types.is_integer(values.type) else pc.round(values, ndigits=places)
+    most: Any = pa.scalar(_WHOLE_FROM / 10.0**places)
+    few = pc.less(pc.abs(values), most)  # others have no more digits
+    rounded = pc.round(pc.if_else(few, values, 0.0), ndigits=places)
+    return pc.if_else(few, rounded, values)
 
 
 def _of_float(function: Callable[[Any], Any], values: Any) -> Any:
@@ -142,22 +101,28 @@ def _local(part: Callable[[Any], Any], values: Any, zone: Any) -> Any:
     if not pa.types.is_timestamp(values.type):
         msg = f"{values.type} is no instant"
         raise pa.ArrowInvalid(msg)
-    local = pc.local_timestamp(pc.cast(values, pa.timestamp("us", tz=zone.as_py())))
+    local = pc.local_timestamp(pc.cast(values, pa.timestamp("us", tz=_constant(zone, str))))
     if not len(values):  # no value asks for the time zone: do it here
         _local(part, pa.array([0], INSTANT), zone)
     return part(local)
 
 
 def _matches(texts: Any, pattern: Any) -> Any:
-    pc.match_substring_regex(pa.array([""]), pattern.as_py())  # no text asks for the pattern
-    return pc.match_substring_regex(texts, pattern.as_py())
+    expression = _constant(pattern, str)
+    pc.match_substring_regex(pa.array([""]), expression)  # no text asks for the pattern
+    return pc.match_substring_regex(texts, expression)
 
 
 def _map(values: Any, *pairs: Any) -> Any:
-    keys, results = pairs[::2], pairs[1::2]
-    table = pa.array([result.as_py() for result in results])
-    places = pc.index_in(values, pa.array([key.as_py() for key in keys], values.type))
-    return table.take(places)
+    words = [_constant(word) for word in pairs]
+    keys, table = pa.array(words[::2]), pa.array(words[1::2])
+    if pa.types.is_floating(keys.type):
+        values = alike([values, keys])[0]
+    return table.take(pc.index_in(values, pa.array(words[::2], values.type)))
+
+
+def _slice(texts: Any, start: Any, stop: Any) -> Any:
+    return pc.utf8_slice_codeunits(texts, _constant(start, int), _constant(stop, int | None))
 
 
 def _least(*values: Any) -> Any:
@@ -169,12 +134,34 @@ def _greatest(*values: Any) -> Any:
 
 
 def finite(values: Any) -> Any:
-    """Return values with numbers that are not finite as missing, and vectors that have one."""
+    """Return values with what no feature can hold as missing.
+
+    That are numbers that are not finite, vectors that have one, and what is not in the years 1 to
+    9999.
+    """
     if pa.types.is_fixed_size_list(values.type):
         return _finite_vectors(values)
-    if not pa.types.is_floating(values.type):
-        return values
-    return pc.if_else(pc.is_finite(values), values, _none(values))
+    if pa.types.is_floating(values.type):
+        return pc.if_else(pc.is_finite(values), values, none_like(values))
+    return _in_the_calendar(values) if values.type in _CALENDAR else values
+
+
+def _in_the_calendar(values: Any) -> Any:
+    first, last = (pa.scalar(bound, values.type) for bound in _CALENDAR[values.type])
+    fine = pc.and_(pc.greater_equal(values, first), pc.less_equal(values, last))
+    return pc.if_else(fine, values, none_like(values))
+
+
+def _constant(operand: Any, expected: Any = object) -> Any:
+    """Return the value of an operand that must not depend on the event."""
+    if not isinstance(operand, pa.Scalar):
+        msg = "it takes a constant, and no column, here"
+        raise pa.ArrowInvalid(msg)
+    value = operand.as_py()
+    if not isinstance(value, expected):
+        msg = f"it does not take {value!r}"
+        raise pa.ArrowInvalid(msg)
+    return value
 
 
 def _finite_vectors(vectors: Any) -> Any:
@@ -184,7 +171,7 @@ def _finite_vectors(vectors: Any) -> Any:
         return vectors
     whole = np.array(pc.is_valid(vectors))
     whole[whole] = components.reshape(-1, vectors.type.list_size).all(axis=1)
-    return pc.if_else(pa.array(whole), vectors, _none(vectors))
+    return pc.if_else(pa.array(whole), vectors, none_like(vectors))
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -196,7 +183,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     ">=": pc.greater_equal,
     "+": _add,
     "-": _subtract,
-    "*": pc.multiply,
+    "*": partial(_whole, pc.multiply),
     "/": _divide,
     "and": pc.and_kleene,
     "or": pc.or_kleene,
@@ -205,12 +192,12 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "is_null": pc.is_null,
     "fill_null": pc.fill_null,
     "coalesce": pc.coalesce,
-    "if": lambda condition, value: pc.if_else(condition, value, _none(value)),
+    "if": lambda condition, value: pc.if_else(condition, value, none_like(value)),
     "if_else": pc.if_else,
     "least": _least,
     "greatest": _greatest,
     "map": _map,
-    "cast": _cast,
+    "cast": cast,
     "round": _round,
     "floor": partial(_of_float, pc.floor),
     "ceil": partial(_of_float, pc.ceil),
@@ -224,14 +211,14 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "weekday": partial(_local, pc.day_of_week),
     "hour": partial(_local, pc.hour),
     "minute": partial(_local, pc.minute),
-    "date": partial(_local, _as_date),
+    "date": partial(_local, as_date),
     "lower": pc.utf8_lower,
     "upper": pc.utf8_upper,
     "strip": pc.utf8_trim_whitespace,
     "length": pc.utf8_length,
-    "startswith": lambda texts, start: pc.starts_with(texts, start.as_py()),
-    "endswith": lambda texts, end: pc.ends_with(texts, end.as_py()),
-    "contains": lambda texts, part: pc.match_substring(texts, part.as_py()),
+    "startswith": lambda texts, start: pc.starts_with(texts, _constant(start, str)),
+    "endswith": lambda texts, end: pc.ends_with(texts, _constant(end, str)),
+    "contains": lambda texts, part: pc.match_substring(texts, _constant(part, str)),
     "matches": _matches,
-    "slice": lambda texts, start, stop: pc.utf8_slice_codeunits(texts, start.as_py(), stop.as_py()),
+    "slice": _slice,
 }

@@ -21,7 +21,27 @@ from featurestore.errors import DefinitionError
 PARIS, KOLKATA = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Kolkata")
 x, y = column("x"), column("y")
 TEXTS = st.one_of(
-    st.sampled_from(["", " 7 ", "-12", "1.5", "1e3", "1e400", "9" * 19, "x1", "TRUE", "0", "é"]),
+    st.sampled_from(
+        [
+            "",
+            " 7 ",
+            "-12",
+            "1.5",
+            "1e3",
+            "1e400",
+            "1e-100",
+            "9" * 19,
+            str(2**63 - 1),
+            "+5",
+            "x1",
+            "TRUE",
+            "0",
+            "é",
+        ]
+    ),
+    st.floats().map(str),
+    st.integers(-(2**64), 2**64).map(str),
+    st.dates().map(str),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
 )
 FLOATS = st.one_of(
@@ -51,12 +71,21 @@ def finite(function: Callable[[float], float]) -> Callable[[float], float | None
 
 
 def as_int(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text, re.ASCII) else None
+    found = re.fullmatch(r"\s*([-+]?[0-9]{1,38})\s*", text, re.ASCII)
+    return int(found[1]) if found and abs(int(found[1])) < 2**63 else None
 
 
 def as_float(text: str) -> float | None:
-    pattern = r"\s*-?[0-9]{1,17}(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?\s*"
+    pattern = r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*"
     return finite(float)(float(text)) if re.fullmatch(pattern, text, re.ASCII) else None
+
+
+def as_date(text: str) -> date | None:
+    try:
+        found = re.fullmatch(r"\s*([0-9]{4}-[0-9]{2}-[0-9]{2})\s*", text, re.ASCII)
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
 
 
 def as_bool(text: str) -> bool | None:
@@ -79,6 +108,7 @@ UNARY: list[tuple[Kind, Expression, Callable[[Any], Any]]] = [
     (Kind.TEXT, x.cast(int), as_int),
     (Kind.TEXT, x.cast(float), as_float),
     (Kind.TEXT, x.cast(bool), as_bool),
+    (Kind.TEXT, x.cast(date), as_date),
     (Kind.DATETIME, x.cast(date), lambda v: v.date()),
     (Kind.DATETIME, x.cast(str), lambda v: v.strftime("%Y-%m-%dT%H:%M:") + f"{v:%S.%f}Z"),
     (Kind.DATETIME, x.year("Europe/Paris"), lambda v: v.astimezone(PARIS).year),
@@ -146,6 +176,57 @@ def test_a_difference_is_in_seconds_of_dates_as_of_instants() -> None:
     assert (x - y).evaluate(instants).to_pylist() == [1.5]
 
 
+HUGE = st.one_of(
+    st.sampled_from([2**63 - 1, -(2**63) + 1, 2**62, -(2**62), 2**32, 3, 10, 0, -1]),
+    st.integers(-(2**63) + 1, 2**63 - 1),
+)
+
+
+@settings(max_examples=200)
+@given(left=HUGE, right=HUGE)
+def test_whole_numbers_beyond_64_bits_are_missing(left: int, right: int) -> None:
+    columns = {"x": pa.array([left, None]), "y": pa.array([right, right])}
+    for expression, exact in ((x + y, left + right), (x - y, left - right), (x * y, left * right)):
+        fits = exact if abs(exact) < 2**63 else None
+        assert expression.evaluate(columns).to_pylist() == [fits, None], expression
+
+
+ODD = 2**53 + 1  # no float is that
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        least(x, y), coalesce(x, y), if_else(y > 2, x, y), x.fill_null(0.5), coalesce(x, 0.5),
+        greatest(x, 0.5), if_else(x > 2, x, 0.5), y.fill_null(ODD) + x,
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whole_numbers_no_float_is_go_together_with_floats(expression: Expression) -> None:
+    columns = {"x": pa.array([ODD, 1]), "y": pa.array([2.0**60, 1.0])}
+    assert expression.evaluate(columns).type == pa.float64()
+
+
+def test_whole_numbers_are_filled_and_mapped_by_what_they_are() -> None:
+    columns = {"x": pa.array([1, None])}
+    assert x.fill_null(1.5).evaluate(columns).to_pylist() == [1.0, 1.5]
+    assert x.map({1.5: "half", 2: "two"}).evaluate(columns).to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 15, 20, 300])
+@given(value=st.floats(allow_nan=False, allow_infinity=False))
+def test_any_float_is_rounded(digits: int, value: float) -> None:
+    (rounded,) = x.round(digits).evaluate({"x": pa.array([value])}).to_pylist()
+    assert math.isclose(rounded, value, rel_tol=1e-15, abs_tol=0.5000001 * 10.0**-digits)
+
+
+def test_what_is_beyond_the_calendar_is_missing() -> None:
+    last = pa.array([datetime(9999, 12, 31, 23, 59, tzinfo=UTC)], ARROW_TYPES[Kind.DATETIME])
+    for expression in (x.date("Europe/Paris"), x + timedelta(days=1), x.date()):
+        (found,) = expression.evaluate({"x": last}).to_pylist()
+        assert found == (date(9999, 12, 31) if "UTC" in str(expression) else None)
+
+
 class Sale(BaseModel):
     x: str
     y: float
@@ -160,7 +241,7 @@ class Sale(BaseModel):
         (x.hour(), "hour\\(x, 'UTC'\\) does not go together"),
         (column("at").cast(int), "is no int; take year"),
         (x.cast(list), "cast makes int, float, bool, str or date, not <class 'list'>"),
-        (column("y").round(-2), "round takes 0 or more digits"),
+        (column("y").round(-2), "round takes 0 to 300 digits"),
         (column("y").length(), "does not go together"),
         (if_else(x, 1, 2), "does not go together"),
         (coalesce(x, column("y")), "does not go together"),
