@@ -13,6 +13,7 @@ import orjson
 from featurestore.cli.options import definitions, redis_option
 from featurestore.contracts.rejection import Reason
 from featurestore.definitions.catalog import Catalog, load
+from featurestore.definitions.foreign import Foreign
 from featurestore.errors import FeatureStoreError, RequestError
 from featurestore.instants import instant_text
 from featurestore.storage.audit import Audit
@@ -20,16 +21,6 @@ from featurestore.storage.dead_letters import DeadLetter, DeadLetters
 from featurestore.storage.embedded import store_url
 
 _RAW_SHOWN = 200
-# What a user's function can fail with by a slip of the pen.
-_SLIPS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    NameError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _ID = re.compile(r"\d+-\d+")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -213,12 +204,11 @@ def _mending(name: str | None) -> Callable[[DeadLetter], bytes | None]:
             event = orjson.loads(letter.raw)
         except orjson.JSONDecodeError:
             event = None
-        try:
+        with Foreign() as code:
             mended = function(event if isinstance(event, dict) else letter.raw)
-        except _SLIPS as error:
-            msg = f"{name} failed on letter {letter.id}: {type(error).__name__}: {error}"
-            raise FeatureStoreError(msg) from error
-        return mended if mended is None or isinstance(mended, bytes) else orjson.dumps(mended)
+            return mended if mended is None or isinstance(mended, bytes) else orjson.dumps(mended)
+        msg = f"{name} failed on letter {letter.id}: {code.said}"
+        raise FeatureStoreError(msg) from code.failure
 
     return mend
 
@@ -227,12 +217,11 @@ def _function(name: str) -> Callable[[object], object]:
     module, _, function = name.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
-    try:
+    with Foreign() as code:
         found: Callable[[object], object] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        msg = f"{name!r} is no MODULE:FUNCTION that can be loaded: {error}"
-        raise click.BadParameter(msg, param_hint="--mend") from error
-    return found
+        return found
+    msg = f"{name!r} is no MODULE:FUNCTION that can be loaded: {code.said}"
+    raise click.BadParameter(msg, param_hint="--mend") from code.failure
 
 
 def _fields(letter: DeadLetter) -> dict[str, object]:

@@ -20,6 +20,7 @@ from featurestore.contracts.fixed_text import FIRST_US, LAST_US
 from featurestore.contracts.rejection import Reason
 from featurestore.contracts.shape import LARGEST, SMALLEST
 from featurestore.definitions.contract import Column, Kind
+from featurestore.definitions.foreign import Foreign
 from featurestore.errors import has
 from featurestore.instants import EPOCH, to_us
 
@@ -29,19 +30,6 @@ _LONGEST = 200  # letters a fault
 _short = reprlib.Repr()
 _short.maxstring, _short.maxother, _short.maxlong = 60, 60, 40
 _short.maxlist, _short.maxdict, _short.maxlevel = 3, 3, 2
-
-
-# What the code of a contract's own validators can fail with, besides what pydantic catches.
-_SLIPS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +63,15 @@ class Judge:
         return self._judge(self.contract.model_validate, row)
 
     def _judge(self, validate: Callable[[Any], BaseModel], event: Any) -> list[Any] | Fault:
-        try:
+        with Foreign() as code:
             return self._values(validate(event))
-        except ValidationError as error:
-            return fault_of(error)
-        except _UnusableError as error:
-            return Fault(Reason.INVALID, printable(str(error)))
-        except _SLIPS as error:
-            kind = type(error).__name__
-            return Fault(Reason.INVALID, printable(f"the contract raised {kind}: {error}"))
+        match code.failure:
+            case ValidationError() as error:
+                return fault_of(error)
+            case _UnusableError() as error:
+                return Fault(Reason.INVALID, printable(str(error)))
+            case _:
+                return Fault(Reason.INVALID, printable(f"the contract raised {code.said}"))
 
     def _values(self, event: BaseModel) -> list[Any]:
         return [self._value(column, event) for column in self.columns]

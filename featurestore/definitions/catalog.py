@@ -3,17 +3,18 @@
 import importlib
 import importlib.util
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from sysconfig import get_path
 from traceback import extract_tb
 from types import ModuleType
 from typing import TypeVar
 
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import as_expression
+from featurestore.definitions.foreign import Foreign
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.problems import gathering
 from featurestore.definitions.service import FeatureService
@@ -21,27 +22,8 @@ from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.errors import DefinitionError, UnknownName
 
+_HERE = Path(__file__).resolve().parent.parent
 Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService, Latest)
-
-# What running a user's module can fail with by a slip of the pen.
-_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-
-# Where what is not the user's own lies: this library, others, and Python.
-_OTHERS = (
-    str(Path(__file__).parents[1]),
-    *(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")),
-)
 
 _looked_in: list[str] = []  # folders of definitions, put into the path here
 
@@ -179,27 +161,33 @@ def _definitions(module: ModuleType) -> Iterable[object]:
 
 def _module(definitions: str) -> ModuleType:
     path = Path(definitions)
-    try:
+    with Foreign() as code:
         if path.suffix == ".py" or path.is_file():
             return _module_from_file(path)
         _look_in("")
         return importlib.import_module(definitions)
-    except _FAULTS as error:
-        cause = f"{_where(error, definitions)}{type(error).__name__}: {error}"
-        msg = f"{definitions}: cannot be loaded: {cause}"
-        raise DefinitionError([msg]) from error
+    error = code.failure
+    if error is None or isinstance(error, DefinitionError):
+        raise error or AssertionError  # either it returned, or something was raised
+    msg = f"{definitions}: cannot be loaded: {_where(error, definitions)}{code.said}"
+    raise DefinitionError([msg]) from error
 
 
 def _where(error: BaseException, definitions: str) -> str:
     """Say at which line of the user's own an error came about."""
     if isinstance(error, ModuleNotFoundError) and definitions.startswith(error.name or " "):
         return ""
-    frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
+    frames = [f for f in extract_tb(error.__traceback__) if _is_own(f.filename)]
     if not frames or isinstance(error, SyntaxError | FileNotFoundError):
         return ""
-    own = [frame for frame in frames if not frame.filename.startswith(_OTHERS)]
-    last = (own or frames)[-1]
-    return f"{last.filename}, line {last.lineno}: "
+    return f"{frames[-1].filename}, line {frames[-1].lineno}: "
+
+
+def _is_own(file: str) -> bool:
+    """Tell whether a file is one that users write: none of ours, nor of what is installed."""
+    others = [_HERE, *(Path(get_path(place)) for place in ("stdlib", "purelib", "platlib"))]
+    path = Path(file).resolve()
+    return path.is_file() and not any(path.is_relative_to(other) for other in others)
 
 
 def _module_from_file(path: Path) -> ModuleType:

@@ -101,8 +101,8 @@ def contract_columns(model: type[BaseModel]) -> dict[str, Column]:
     """Return the usable columns of a contract, in the order of its fields.
 
     A list of floats whose `min_length` and `max_length` are one number, from 1 to 4096, is a
-    vector. Fields of other types (other lists, maps, unions) are checked like the rest of the
-    contract, but are no columns.
+    vector. Fields of other types (other lists, maps, unions, a model within itself) are checked
+    like the rest of the contract, but are no columns.
 
     >>> class Card(BaseModel):
     ...     country: str | None
@@ -112,7 +112,7 @@ def contract_columns(model: type[BaseModel]) -> dict[str, Column]:
     >>> [(c.name, c.kind.value, c.nullable) for c in contract_columns(Payment).values()]
     [('amount', 'float', False), ('card.country', 'str', True)]
     """
-    return {column.name: column for column in _columns(model, (), nullable=False)}
+    return {column.name: column for column in _columns((model,), (), nullable=False)}
 
 
 def kind_of(arrow_type: pa.DataType) -> Kind | None:
@@ -141,13 +141,17 @@ def vector_size(arrow_type: pa.DataType) -> int:
     return int(listed.list_size) if fits else 0
 
 
-def _columns(model: type[BaseModel], path: tuple[str, ...], *, nullable: bool) -> Iterator[Column]:
-    for name, field in model.model_fields.items():
+def _columns(
+    models: tuple[type[BaseModel], ...], path: tuple[str, ...], *, nullable: bool
+) -> Iterator[Column]:
+    """Yield the columns of the last of some models, each of which holds the next one."""
+    for name, field in models[-1].model_fields.items():
         inner, optional = unwrap(field.annotation)
         optional = optional or field.default is None  # as in `amount: float = None`
         here = (*path, name)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _columns(inner, here, nullable=nullable or optional)
+            if inner not in models:  # what holds itself has no end
+                yield from _columns((*models, inner), here, nullable=nullable or optional)
         elif (kind := _kind(inner)) is not None:
             yield Column(".".join(here), kind, nullable or optional, here)
         elif 1 <= (size := fixed_length(field)) <= LARGEST_VECTOR and is_listed_float(inner):

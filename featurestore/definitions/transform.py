@@ -19,23 +19,9 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from featurestore.definitions.contract import Column, kind_of, vector_size
+from featurestore.definitions.foreign import Foreign
 
 Transform: TypeAlias = Callable[[pa.RecordBatch], pa.RecordBatch]
-
-# What the code of a user can fail with by a slip, or because of an event.
-SLIPS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    pa.ArrowException,
-)
 
 
 def name_of(transform: object) -> str:
@@ -71,10 +57,11 @@ def transformed(
 def applied(transform: Transform, batch: pa.RecordBatch) -> pa.RecordBatch | str:
     """Return what a transform makes of a batch, or what is wrong with that."""
     name = name_of(transform)
-    try:
-        given: Any = transform(batch)
-    except SLIPS as error:
-        return f"transform {name} raised {type(error).__name__}: {error}"
+    given: Any = None
+    with Foreign() as code:
+        given = transform(batch)
+    if code.failure is not None:
+        return f"transform {name} raised {code.said}"
     if isinstance(given, pa.Table):
         given = _in_one_piece(given)
     if not isinstance(given, pa.RecordBatch):

@@ -77,3 +77,46 @@ def test_a_misspelt_stream_is_hinted_at(featurestore: Command, store: list[str])
 def test_a_stream_without_any_says_so(featurestore: Command, features: str, redis_url: str) -> None:
     done = featurestore("dead-letters", "list", features, "--redis", redis_url)
     assert (done.code, done.out) == (0, "payments: no dead letters\n")
+
+
+FIXES = """
+from decimal import Decimal
+
+
+class Odd(Exception):
+    pass
+
+
+def raising(payment):
+    raise Odd("no")
+
+
+def unwritable(payment):
+    return payment | {"amount": Decimal("1")}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mend", "code", "said"),
+    [
+        ("fixes_of_ours:raising", 1, "fixes_of_ours:raising failed on letter"),
+        ("fixes_of_ours:raising", 1, "Odd: no"),
+        ("fixes_of_ours:unwritable", 1, "Type is not JSON serializable: decimal.Decimal"),
+        ("fixes_of_ours:mend", 2, "AttributeError: module 'fixes_of_ours' has no attribute 'mend'"),
+        ("broken_fixes:mend", 2, "SyntaxError"),
+    ],
+)
+def test_what_a_mending_function_does_wrong_is_said(  # noqa: PLR0917 - fixtures
+    featurestore: Command,
+    store: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mend: str,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "fixes_of_ours.py").write_text(FIXES)
+    (tmp_path / "broken_fixes.py").write_text("def mend(")
+    done = featurestore("dead-letters", "replay", *store, "--reason", "invalid", "--mend", mend)
+    assert (done.code, said in " ".join(done.err.split())) == (code, True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from featurestore import Stream, column
 from featurestore.contracts.block import Documents, JsonLines, Packed
@@ -160,6 +160,30 @@ def test_a_validator_that_raises_anything_rejects_its_event_alone() -> None:
     decoded = DECODERS[Strange].decode(Documents([good, bad, good], range(3)))
     assert decoded.offsets.tolist() == [0, 2]
     assert decoded.rejected[0].detail == "the contract raised KeyError: 'boom'"
+
+
+class Unparsable(Exception):
+    """What a library raises that a validator calls."""
+
+
+class Checked(BaseModel):
+    at: datetime
+    phone: str
+
+    @field_validator("phone")
+    @classmethod
+    def parsed(cls, phone: str) -> str:
+        if not phone.startswith("+"):
+            raise Unparsable(phone)
+        return phone
+
+
+def test_an_exception_of_its_own_kind_rejects_its_event_alone() -> None:
+    events = [b'{"at": 5, "phone": "+31"}', b'{"at": 5, "phone": "no"}']
+    stream = Stream("calls", contract=Checked, event_time="at")
+    decoded = Decoder(stream).decode(Documents(events, range(2)))
+    assert decoded.offsets.tolist() == [0]
+    assert decoded.rejected[0].detail == "the contract raised Unparsable: no"
 
 
 def test_one_bad_line_among_thousands_takes_nothing_with_it() -> None:

@@ -315,6 +315,13 @@ def test_a_module_tells_the_problems_of_all_its_definitions_at_once(tmp_path: Pa
         ("x = (", "SyntaxError"),
         ("import no_such_module_anywhere", "ModuleNotFoundError"),
         ("from featurestore import column\nif column('a') > 1: pass", "use & | ~ for and, or, not"),
+        ("\nraise NotImplementedError", "line 2: NotImplementedError"),
+        ("class Odd(Exception): pass\nraise Odd('why')", "line 2: Odd: why"),
+        (
+            "from pydantic import BaseModel\nclass Sale(BaseModel):\n    x: object()",
+            "PydanticSchema",
+        ),
+        ("import pyarrow as pa\npa.scalar(2**70)", "line 2: OverflowError"),
     ],
 )
 def test_a_module_that_cannot_be_loaded_says_why(tmp_path: Path, text: str, problem: str) -> None:

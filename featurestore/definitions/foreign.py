@@ -1,0 +1,43 @@
+"""Code that users bring along: modules of definitions, validators, transforms, mending functions.
+
+It is not ours and may raise anything; that must stop no flow and show nobody a traceback. What ends
+a process (`SystemExit`, `KeyboardInterrupt`) still does.
+"""
+
+from types import TracebackType
+from typing import Self
+
+
+class Foreign:
+    """Runs code of a user, and keeps what it raises.
+
+    Cost: 0.2 µs.
+
+    >>> with Foreign() as code:
+    ...     {}["amount"]
+    >>> code.failure, code.said
+    (KeyError('amount'), "KeyError: 'amount'")
+
+    Attributes:
+        failure: What was raised; None if nothing was.
+    """
+
+    failure: Exception | None = None
+
+    @property
+    def said(self) -> str:
+        """What was raised, as it is told to people."""
+        return f"{type(self.failure).__name__}: {self.failure}".removesuffix(": ")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if isinstance(error, Exception):
+            self.failure = error
+        return error is not None and self.failure is error
