@@ -376,10 +376,14 @@ def greatest(*values: Expression | Scalar) -> Expression:
 
 def as_expression(of: Expression | str) -> Expression:
     """Take a bare name as the column of that name."""
+    if not isinstance(of, Expression | str):
+        msg = f"{of!r} is no column: name one, or write an expression over columns"
+        raise TypeError(msg)
     return column(of) if isinstance(of, str) else of
 
 
-_INFIX = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or"})
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
+_INFIX = COMPARISONS | {"+", "-", "*", "/", "and", "or"}
 _CHOICES = frozenset({"coalesce", "fill_null", "greatest", "if_else", "least"})
 
 

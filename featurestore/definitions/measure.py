@@ -91,6 +91,7 @@ def measure(
     """Make a measure of columns or expressions, where `where` is true."""
     of = tuple(as_expression(each) for each in inputs)
     if where is not None:
+        where = as_expression(where)
         of = tuple(each.otherwise_null(where) for each in of)
     return Measure(aggregation, of, tuple((parameters or {}).items()), problems=problems)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from featurestore.errors import DefinitionError
 
@@ -46,6 +47,15 @@ def is_name(name: object) -> bool:
     (True, False, False, False, False)
     """
     return isinstance(name, str) and re.fullmatch(r"[^\s/{}\x00-\x1f]+", name) is not None
+
+
+def is_list(values: object, of: Any) -> bool:
+    """Tell whether something is a list, or a tuple, of things of a type.
+
+    >>> is_list(["a"], str), is_list("a", str), is_list(["a", 5], str)
+    (True, False, False)
+    """
+    return isinstance(values, list | tuple) and all(isinstance(value, of) for value in values)
 
 
 NAME_RULE = "its name must be a word without white space, slashes and braces"

@@ -7,7 +7,7 @@
 Each step sees the columns that the one before left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -23,8 +23,8 @@ from featurestore.definitions.contract import (
     vector_size,
 )
 from featurestore.definitions.enrichment import Enrichment, Table
-from featurestore.definitions.expression import Expression, as_expression
-from featurestore.definitions.problems import NAME_RULE, is_name, report, require
+from featurestore.definitions.expression import COMPARISONS, Expression, as_expression
+from featurestore.definitions.problems import NAME_RULE, is_list, is_name, report, require
 from featurestore.definitions.reference import Reference
 from featurestore.definitions.transform import Transform, fingerprint, transformed
 from featurestore.definitions.vectors import misuse, why_no_vector
@@ -87,9 +87,29 @@ class Stream:
         holds = {
             NAME_RULE: is_name(self.name),
             f"contract must be a pydantic model, got {self.contract!r}": is_model,
-            f"derive must be a dict, got {self.derive!r}": isinstance(self.derive, Mapping),
+            f"event_time must name a column, got {self.event_time!r}": (
+                isinstance(self.event_time, str)
+            ),
+            f"transforms must be a list of functions, got {self.transforms!r}": (
+                is_list(self.transforms, Callable)
+            ),
+            f"enrich must be a list, as in [merchants.on('merchant_id')], got {self.enrich!r}": (
+                is_list(self.enrich, Enrichment)
+            ),
+            f"derive must be a dict of expressions by name, got {self.derive!r}": (
+                isinstance(self.derive, Mapping)
+                and is_list(list(self.derive), str)
+                and is_list(list(self.derive.values()), Expression | str)
+            ),
+            f"where must be an expression, got {self.where!r}": (
+                isinstance(self.where, Expression | str | None)
+            ),
         }
         require(f"stream {self.name!r}", holds)
+        derive = {name: as_expression(made) for name, made in self.derive.items()}
+        object.__setattr__(self, "derive", derive)
+        if isinstance(self.where, str):
+            object.__setattr__(self, "where", as_expression(self.where))
         report(self._problems())
 
     @cached_property
@@ -161,10 +181,14 @@ class Stream:
                 return self._unknown(used, columns)
         if (wrong := misuse(expression, columns)) is not None:
             return wrong
+        if not any(True for _ in expression.columns()):
+            return f"{expression} uses no column, so it is the same for every event"
+        if _compares_with_none(expression):
+            return f"{expression} compares with None, which is never true; write .is_null()"
         empty = {c.name: pa.array([], c.arrow_type) for c in columns.values()}
         try:
             arrow_type = expression.evaluate(empty).type
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        except (ValueError, TypeError, OverflowError, pa.ArrowNotImplementedError) as error:
             return f"{expression} does not go together: {str(error).splitlines()[0]}"
         kind = kind_of(arrow_type)
         if kind is None:
@@ -185,9 +209,10 @@ class Stream:
         problems += [] if problems else self._derive_problems()
         problems += [] if problems else self._where_problems()
         problems += [] if problems else self._reversal_problems()
-        for name, duration in (("dedupe", self.dedupe), ("clock_skew", self.clock_skew)):
+        durations = {} if self.dedupe is None else {"dedupe": self.dedupe}
+        for name, duration in {**durations, "clock_skew": self.clock_skew}.items():
             try:
-                duration_us(duration) if duration is not None else None
+                duration_us(duration)
             except ValueError as error:
                 problems.append(f"{name} {error}")
         if self.dedupe is not None and self.event_id is None:
@@ -313,6 +338,13 @@ class Stream:
             else:
                 problems.append(f"derived column {name!r}: {made}")
         return problems
+
+
+def _compares_with_none(expression: Expression) -> bool:
+    inner = [each for each in expression.operands if isinstance(each, Expression)]
+    missing = any(each is None for each in expression.operands)
+    here = missing and expression.operator in COMPARISONS
+    return here or any(map(_compares_with_none, inner))
 
 
 def _until(stream: str, table: Table) -> list[str]:

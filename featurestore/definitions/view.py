@@ -9,7 +9,7 @@ from typing import Literal
 
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.expression import Expression
+from featurestore.definitions.expression import Expression, as_expression
 from featurestore.definitions.measure import Measure
 from featurestore.definitions.problems import NAME_RULE, is_name, report, require
 from featurestore.definitions.row_size import RowSize, row_size
@@ -109,8 +109,13 @@ class FeatureView:
                 type(self.record_budget) is int
             ),
             f"shards must be a whole number, got {self.shards!r}": type(self.shards) is int,
+            f"where must be an expression, got {self.where!r}": (
+                isinstance(self.where, Expression | str | None)
+            ),
         }
         require(f"view {self.name!r}", holds)
+        if isinstance(self.where, str):
+            object.__setattr__(self, "where", as_expression(self.where))
         report([f"view {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property

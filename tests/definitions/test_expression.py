@@ -249,6 +249,13 @@ class Sale(BaseModel):
         (x.map({"a": 1, "b": "c"}), "does not go together"),
         (column("y").startswith("a"), "does not go together"),
         (column("amont").round(), "column 'amont' is not in stream 'sales'"),
+        (column("y") == 2**70, "int too large"),
+        (x == "\ud800", "surrogates not allowed"),
+        (column("y").round("2"), "it does not take '2'"),
+        (x.startswith(column("x")), "it takes a constant, and no column, here"),
+        (x.matches(None), "it does not take None"),
+        (coalesce(1, 2), "coalesce\\(1, 2\\) uses no column"),
+        (column("y").is_in(1, None), "compares with None, which is never true; write .is_null"),
     ],
     ids=str,
 )

@@ -367,6 +367,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
         ({"entity": "user"}, "entity must be an Entity, got 'user'"),
         ({"record_budget": "128"}, "record_budget must be a whole number, got '128'"),
         ({"shards": 1.5}, "shards must be a whole number, got 1.5"),
+        ({"where": True}, "where must be an expression, got True"),
         ({"name": ""}, "view '': its name must be a word without white space, slashes and braces"),
         ({"name": "a{b}"}, "view 'a{b}': its name must be a word"),
     ],

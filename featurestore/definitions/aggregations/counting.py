@@ -51,5 +51,5 @@ def rate(
 
 def _counted(of: Expression | str | None, where: Expression | None) -> tuple[Expression, ...]:
     if of is None:
-        return () if where is None else (where.otherwise_null(where),)
+        return () if where is None else measure(COUNT, where, where=where).inputs
     return measure(COUNT, of, where=where).inputs
