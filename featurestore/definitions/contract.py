@@ -14,7 +14,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 import pyarrow as pa
-from pydantic import BaseModel
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    FutureDate,
+    FutureDatetime,
+    NaiveDatetime,
+    PastDate,
+    PastDatetime,
+)
 from pydantic.fields import FieldInfo
 
 LARGEST_VECTOR = 4096  # floats
@@ -159,7 +167,7 @@ def _columns(
 
 
 def unwrap(annotation: Any) -> tuple[Any, bool]:
-    """Take Annotated and Optional off a type; says whether it was optional.
+    """Take Annotated, Optional and names for a type off it; says whether it was optional.
 
     >>> unwrap(Annotated[float | None, "unit: euro"])
     (<class 'float'>, True)
@@ -170,6 +178,12 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
 
 def _unwrapped(annotation: Any) -> tuple[Any, bool, list[Any]]:
     """Return what `unwrap` does, and the notes of the Annotated taken off."""
+    for named in ("__supertype__", "__value__"):  # of a NewType, of a type alias
+        if hasattr(annotation, named):
+            return _unwrapped(getattr(annotation, named))
+    if get_origin(annotation) is Literal and None in get_args(annotation):
+        some = tuple(value for value in get_args(annotation) if value is not None)
+        return Literal[some], True, []
     if get_origin(annotation) is Annotated:
         inner, optional, notes = _unwrapped(get_args(annotation)[0])
         return inner, optional, [*get_args(annotation)[1:], *notes]
@@ -177,8 +191,8 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool, list[Any]]:
         arguments = [arg for arg in get_args(annotation) if arg is not NoneType]
         optional = len(arguments) < len(get_args(annotation))
         if len(arguments) == 1:
-            inner, _, notes = _unwrapped(arguments[0])
-            return inner, optional, notes
+            inner, inside, notes = _unwrapped(arguments[0])
+            return inner, optional or inside, notes
         return annotation, optional, []
     return annotation, False, []
 
@@ -208,7 +222,13 @@ _KINDS: tuple[tuple[type, Kind], ...] = (  # bool before int, datetime before da
     (str, Kind.TEXT),
     (UUID, Kind.TEXT),
     (datetime, Kind.DATETIME),
+    (AwareDatetime, Kind.DATETIME),
+    (NaiveDatetime, Kind.DATETIME),
+    (PastDatetime, Kind.DATETIME),
+    (FutureDatetime, Kind.DATETIME),
     (date, Kind.DATE),
+    (PastDate, Kind.DATE),
+    (FutureDate, Kind.DATE),
 )
 
 
