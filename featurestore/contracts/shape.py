@@ -214,6 +214,12 @@ def _default(schema: Any, part: Part) -> Any:
 
 def _plain(value: Any, part: Part) -> Any:
     value = value.value if isinstance(value, Enum) else value
+    if (
+        isinstance(part, Leaf)
+        and part.type == "choice"
+        and type(value) is not type(part.choices[0])
+    ):
+        return Unclear
     match part, value:
         case Leaf(type="bool"), bool():
             return value

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from featurestore.contracts.shape import Leaf, shape_of
+from featurestore.contracts.shape import Leaf, Unclear, shape_of
 
 
 class Tree(BaseModel):
@@ -118,3 +118,13 @@ def test_patterns_accept_no_more_than_the_original(pattern: str, data: st.DataOb
     elif text.isascii():
         with pytest.raises(ValidationError):
             TypeAdapter(Annotated[str, Field(pattern=pattern)]).validate_python(text)
+
+
+def test_a_default_that_is_no_choice_is_left_to_pydantic() -> None:
+    class Order(BaseModel):
+        level: Literal[1, 2] = "none"  # type: ignore[assignment] # pydantic does not look at it
+        state: Literal["paid"] | None = None
+
+    shape = shape_of(Order)
+    assert shape is not None
+    assert [member.default for member in shape.members.values()] == [Unclear, None]
