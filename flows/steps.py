@@ -129,7 +129,8 @@ def decode(
         ]
         reasons = [Reason.LATE] * len(late) + [Reason.FUTURE] * len(future)
         reasons += [Reason.INVALID] * len(unplaced)
-        rejected += map(Rejection, at, reasons, details, raw_events(block.events, at))
+        raw = raw_events(block.events, at, stream.contract)
+        rejected += map(Rejection, at, reasons, details, raw)
     kept = np.arange(len(times))
     if len(out):
         kept = np.delete(kept, out)

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+from pydantic import BaseModel
 
 from featurestore.contracts.offsets import Offsets
-from featurestore.contracts.python_values import python_values
+from featurestore.contracts.row_event import event_of
+from featurestore.contracts.table import Table
 
 Places: TypeAlias = npt.NDArray[np.int64]
 
@@ -155,26 +157,34 @@ class Block:
 
 
 def raw_events(
-    events: JsonLines | Documents | Packed | Rows, offsets: Sequence[int]
+    events: JsonLines | Documents | Packed | Rows,
+    offsets: Sequence[int],
+    contract: type[BaseModel],
 ) -> list[bytes]:
-    r"""Return events as they arrived, by their offsets; a row of a table is written as JSON.
+    r"""Return events as they arrived, by their offsets.
 
-    >>> raw_events(JsonLines(b'{"a": 1}\n{"a": 2}\n', start=0), [9])
+    A row of a table is written as the JSON of the event it stands for, so that it can be judged
+    again without its table.
+
+    >>> class Sale(BaseModel):
+    ...     note: str | None = None
+    >>> raw_events(JsonLines(b'{"a": 1}\n{"a": 2}\n', start=0), [9], Sale)
     [b'{"a": 2}']
+    >>> row = pa.RecordBatch.from_pydict({"a": ["5"], "note": [""]})
+    >>> raw_events(Rows(row, start=0), [0], Sale)
+    [b'{"a":"5"}']
     """
     places = {offset: place for place, offset in enumerate(events.offsets)}
     chosen = [places[offset] for offset in offsets]
     if isinstance(events, Rows):
-        return _raw_rows(events.batch.take(pa.array(chosen, pa.int64())))
+        return _raw_rows(events.batch.take(pa.array(chosen, pa.int64())), contract)
     return [events.documents[place] for place in chosen]
 
 
-def _raw_rows(batch: pa.RecordBatch) -> list[bytes]:
-    if not batch.num_columns:
-        return [b"{}"] * batch.num_rows
-    names = batch.schema.names
-    values = [python_values(column) for column in batch.columns]
-    return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+def _raw_rows(batch: pa.RecordBatch, contract: type[BaseModel]) -> list[bytes]:
+    table = Table.of(batch)
+    rows = table.rows(range(table.size))
+    return [_as_json(event_of(row, contract, text=table.text)) for row in rows]
 
 
 def _as_json(row: dict[str, Any]) -> bytes:
@@ -186,6 +196,8 @@ def _as_json(row: dict[str, Any]) -> bytes:
 
 
 def _is_infinite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_infinite, value.values()))
     if isinstance(value, list):
         return any(map(_is_infinite, value))
     return isinstance(value, float) and not math.isfinite(value)

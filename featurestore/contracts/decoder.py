@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel
 
 from featurestore.contracts.block import Documents, JsonLines, Packed, Rows, raw_events
 from featurestore.contracts.json_lines import Lines
@@ -111,7 +112,8 @@ class Decoder:
             accepted, faults = self._lines(lines)
         shaped = self._shaping.shape(accepted, self.references)
         kept = shaped.kept
-        rejected = tuple(_rejections(events, offsets, [*faults, *shaped.faults]))
+        faulty = [*faults, *shaped.faults]
+        rejected = tuple(_rejections(events, offsets, faulty, self.stream.contract))
         batch = pa.RecordBatch.from_pydict(dict(kept.columns))
         return Decoded(batch, offsets[kept.places], rejected, offsets[shaped.filtered])
 
@@ -191,10 +193,12 @@ def _left(pieces: list[Piece], size: int) -> list[int]:
     return places
 
 
-def _rejections(events: Events, offsets: Any, faults: Faults) -> Iterator[Rejection]:
+def _rejections(
+    events: Events, offsets: Any, faults: Faults, contract: type[BaseModel]
+) -> Iterator[Rejection]:
     places = [place for place, _ in faults]
     at = offsets[places].tolist() if places else []
-    raw = raw_events(events, at) if places else []
+    raw = raw_events(events, at, contract) if places else []
     judged = [
         Rejection(offset, fault.reason, fault.detail, text)
         for offset, (_, fault), text in zip(at, faults, raw, strict=True)

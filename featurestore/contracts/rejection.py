@@ -21,7 +21,8 @@ class Rejection:
         offset: Where it stands in its source partition.
         reason: The kind of fault, for counting.
         detail: Where in the event, what was expected, what came.
-        raw: The event as it arrived; a row of a table is written as JSON.
+        raw: The event as it arrived; a row of a table is written as the JSON of
+            the event it stands for.
     """
 
     offset: int
