@@ -179,7 +179,8 @@ def _bools(array: Any, _: Leaf) -> tuple[Any, Mask]:
         return array, _all(array)
     if pa.types.is_string(array.type):
         true, false = pc.is_in(array, pa.array(_TRUE)), pc.is_in(array, pa.array(_FALSE))
-        return true, _mask(pc.or_(true, false))
+        right = pc.or_(true, false)
+        return pc.if_else(right, true, pa.scalar(None, pa.bool_())), _mask(right)
     if pa.types.is_integer(array.type):
         true = pc.equal(array, pa.scalar(1, array.type))
         return true, _mask(pc.or_(true, pc.equal(array, pa.scalar(0, array.type))))

@@ -282,6 +282,17 @@ def test_a_vector_that_is_not_finite_is_kept_as_it_was() -> None:
     assert b'"taste": [1.0, NaN]' in rejection.raw
 
 
+def test_a_truth_in_text_that_is_missing_stays_missing() -> None:
+    class Answer(BaseModel):
+        at: datetime
+        yes: bool | None = None
+
+    at = pa.array([0, 0], pa.timestamp("us", tz="UTC"))
+    table = pa.RecordBatch.from_pydict({"at": at, "yes": ["false", None]})
+    decoded = Decoder(Stream("s", contract=Answer, event_time="at")).decode(Rows(table, start=0))
+    assert decoded.events.column("yes").to_pylist() == [False, None]
+
+
 def test_what_is_not_finite_is_invalid_and_its_raw_form_says_so() -> None:
     decoded = decode(rate=[1.0, math.nan, math.inf, None])
     assert decoded.offsets.tolist() == [0, 3]
