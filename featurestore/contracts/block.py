@@ -112,12 +112,14 @@ class Rows:
 
     Columns are named as in the file. A column of strings is parsed to what the contract asks.
     `broken` holds rows that could not even be split into columns, as (row number, text, fault).
+    `text` tells that the file has nothing but text, as CSV does: an empty cell then says nothing.
     """
 
     batch: pa.RecordBatch
     start: int
     broken: tuple[tuple[int, bytes, str], ...] = ()
     row_numbers: Sequence[int] | None = None
+    text: bool = False
 
     @cached_property
     def offsets(self) -> Sequence[int]:
@@ -171,18 +173,18 @@ def raw_events(
     >>> raw_events(JsonLines(b'{"a": 1}\n{"a": 2}\n', start=0), [9], Sale)
     [b'{"a": 2}']
     >>> row = pa.RecordBatch.from_pydict({"a": ["5"], "note": [""]})
-    >>> raw_events(Rows(row, start=0), [0], Sale)
+    >>> raw_events(Rows(row, start=0, text=True), [0], Sale)
     [b'{"a":"5"}']
     """
     places = {offset: place for place, offset in enumerate(events.offsets)}
     chosen = [places[offset] for offset in offsets]
     if isinstance(events, Rows):
-        return _raw_rows(events.batch.take(pa.array(chosen, pa.int64())), contract)
+        batch = events.batch.take(pa.array(chosen, pa.int64()))
+        return _raw_rows(Table.of(batch, text=events.text), contract)
     return [events.documents[place] for place in chosen]
 
 
-def _raw_rows(batch: pa.RecordBatch, contract: type[BaseModel]) -> list[bytes]:
-    table = Table.of(batch)
+def _raw_rows(table: Table, contract: type[BaseModel]) -> list[bytes]:
     rows = table.rows(range(table.size))
     return [_as_json(event_of(row, contract, text=table.text)) for row in rows]
 

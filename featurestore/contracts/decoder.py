@@ -105,7 +105,7 @@ class Decoder:
         """Return a block's events as columns; never raises, whatever the bytes."""
         if isinstance(events, Rows):
             offsets = as_array(events.offsets)
-            accepted, faults = self._rows(Table.of(events.batch))
+            accepted, faults = self._rows(Table.of(events.batch, text=events.text))
         else:
             lines = Lines.of(events)
             offsets = lines.offsets

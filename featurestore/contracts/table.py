@@ -33,16 +33,15 @@ class Table:
     unsaid: Mask
 
     @classmethod
-    def of(cls, batch: pa.RecordBatch) -> "Table":
-        """Take the columns of a batch.
+    def of(cls, batch: pa.RecordBatch, *, text: bool = False) -> "Table":
+        """Take the columns of a batch; `text` where it is of a CSV file.
 
         >>> batch = pa.RecordBatch.from_pydict({"card.country": ["FR", ""], "amount": ["5", "6"]})
-        >>> card = Table.of(batch).below("card")
+        >>> card = Table.of(batch, text=True).below("card")
         >>> card.columns["country"].to_pylist(), card.unsaid.tolist()
         (['FR', ''], [False, True])
         """
         columns = {n: plain(c) for n, c in zip(batch.schema.names, batch.columns, strict=True)}
-        text = bool(columns) and all(pa.types.is_string(c.type) for c in columns.values())
         return cls(columns, batch.num_rows, text, np.zeros(batch.num_rows, np.bool_))
 
     def below(self, name: str) -> "Table | None":

@@ -235,7 +235,7 @@ class Header:
         uneven: list[pyarrow.csv.InvalidRow] = []
         batch = self._parsed(text, uneven)
         if numbers is None and not uneven:
-            return Rows(batch, start)
+            return Rows(batch, start, text=True)
         if numbers is None:
             numbers = np.arange(start, start + batch.num_rows + len(uneven))
         places = [row.number - 1 for row in uneven if row.number is not None]
@@ -244,7 +244,7 @@ class Header:
             for place, row in zip(places, uneven, strict=True)
         ]
         kept = np.delete(numbers, places).astype(np.int64).tolist()
-        return Rows(batch, start, tuple(sorted([*broken, *faults])), kept)
+        return Rows(batch, start, tuple(sorted([*broken, *faults])), kept, text=True)
 
     def _parsed(self, text: bytes, uneven: list[pyarrow.csv.InvalidRow]) -> pa.RecordBatch:
         def skip(row: pyarrow.csv.InvalidRow) -> Literal["skip"]:
@@ -289,4 +289,4 @@ def _behind(rows: Rows, after: int) -> Rows:
     numbers = [number for number in rows.offsets if number > after]
     batch = rows.batch.slice(rows.batch.num_rows - len(numbers))
     broken = tuple(fault for fault in rows.broken if fault[0] > after)
-    return Rows(batch, after + 1, broken, numbers)
+    return Rows(batch, after + 1, broken, numbers, text=True)

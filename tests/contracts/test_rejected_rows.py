@@ -52,7 +52,7 @@ TYPED = {
 
 @pytest.mark.parametrize("columns", [TEXTS, TYPED])
 def test_a_rejected_row_can_be_judged_again_without_its_table(columns: dict[str, Any]) -> None:
-    table = Rows(pa.RecordBatch.from_pydict(columns), start=0)
+    table = Rows(pa.RecordBatch.from_pydict(columns), start=0, text=columns is TEXTS)
     narrow, wide = (Stream("s", contract=model, event_time="at") for model in (Narrow, Wide))
     raw = [rejection.raw for rejection in Decoder(narrow).decode(table).rejected]
     assert len(raw) == 2

@@ -78,8 +78,8 @@ def reference(event: dict[str, Any]) -> list[Any] | None:
     ]
 
 
-def check(batch: pa.RecordBatch, events: list[dict[str, Any]]) -> None:
-    decoded = DECODER.decode(Rows(batch, start=10))
+def check(batch: pa.RecordBatch, events: list[dict[str, Any]], *, text: bool = False) -> None:
+    decoded = DECODER.decode(Rows(batch, start=10, text=text))
     expected = [reference(event) for event in events]
     good = [n for n, values in enumerate(expected) if values is not None]
     assert decoded.offsets.tolist() == [10 + n for n in good]
@@ -250,7 +250,23 @@ def test_text_tables_agree_with_pydantic_row_by_row(data: st.DataObject) -> None
         st.lists(st.fixed_dictionaries({n: cells[n] for n in names}), min_size=1, max_size=5)
     )
     batch = pa.RecordBatch.from_pydict({n: [row[n] for row in rows] for n in names})
-    check(batch, [meant(row) for row in rows])
+    check(batch, [meant(row) for row in rows], text=True)
+
+
+def test_texts_of_other_files_than_csv_are_what_they_are() -> None:
+    class Noted(BaseModel):
+        at: datetime
+        note: str | None = None
+        tag: str = "none"
+
+    columns = {"at": ["2026-01-01T00:00:00Z"], "note": [""], "tag": [""]}
+    batch = pa.RecordBatch.from_pydict(columns)
+    decoder = Decoder(Stream("s", contract=Noted, event_time="at"))
+    found = {text: decoder.decode(Rows(batch, 0, text=text)).events for text in (True, False)}
+    assert {text: [c.to_pylist() for c in e.columns[1:]] for text, e in found.items()} == {
+        True: [[None], ["none"]],
+        False: [[""], [""]],
+    }
 
 
 def decode(**columns: Any) -> Decoded:
