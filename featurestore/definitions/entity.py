@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import is_list, report, require
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Entity:
     keys: Sequence[str]
 
     def __post_init__(self) -> None:
-        keys = (self.keys,) if isinstance(self.keys, str) else tuple(self.keys)
+        keys: Any = (self.keys,) if isinstance(self.keys, str) else self.keys
+        named = f"keys must be a list of names of columns, got {keys!r}"
+        require(f"entity {self.name!r}", {named: is_list(keys, str)})
+        keys = tuple(keys)
         object.__setattr__(self, "keys", keys)
         report(list(self._problems()))
 

@@ -55,6 +55,9 @@ class FeatureService:
             NAME_RULE: is_name(self.name),
             f"features must be a list of views, got {self.features!r}": listed,
             f"features must be views, parts of them, functions or services, got {odd}": not odd,
+            f"defaults must be a dict of values by name, got {self.defaults!r}": (
+                isinstance(self.defaults, Mapping)
+            ),
         }
         require(f"service {self.name!r}", holds)
         report([f"service {self.name!r}: {problem}" for problem in self._problems()])
@@ -117,7 +120,8 @@ class FeatureService:
         return [part for given in self.features for part in _parts(given)]
 
     def _problems(self) -> list[str]:
-        problems = [] if self.features else ["it has no features; list at least one view"]
+        some = [part for part in self._parts if not isinstance(part, Selection) or part.features]
+        problems = [] if some else ["it has no features; list at least one view"]
         for part in self._parts:
             problems += unknown_in(part) if isinstance(part, Selection) else []
         problems += [*self._clashes(), *self._key_clashes(), *self._context_clashes()]

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from featurestore.instants import DAY, HOUR, MILLISECOND, MINUTE, SECOND, duration_text, duration_us
 
@@ -305,8 +305,9 @@ def _name(choice: WindowChoice) -> str:
 
 
 def _text(duration: str | timedelta | None) -> str:
-    assert duration is not None  # it has been read
-    return duration.strip() if isinstance(duration, str) else duration_text(duration_us(duration))
+    if isinstance(duration, str):
+        return duration.strip()
+    return duration_text(duration_us(cast("timedelta", duration)))  # which says that None is none
 
 
 def parse_windows(

@@ -1,5 +1,6 @@
 """Wrong definitions: every problem at once, each with what was meant and what to do."""
 
+import math
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -382,6 +383,23 @@ def test_a_view_of_wrong_types_is_refused_before_more_is_said_of_it(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"windows": [None]}, "view 'v': window None is no duration"),
+        ({"windows": [tumbling(None)]}, "view 'v': window None is no duration"),
+        (
+            {"features": {"h": histogram("amount", bins=[math.nan])}},
+            "bins must be numbers that rise",
+        ),
+    ],
+)
+def test_what_is_neither_a_window_nor_a_bin_is_told(wrong: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"windows": ["1h"], "features": {"n": count()}, **wrong}
+    (found,) = problems_of(lambda: FeatureView("v", stream=payments, entity=user, **given))
+    assert said in found
+
+
 def test_streams_and_services_of_wrong_types_are_refused() -> None:
     contract: Any = dict
     with pytest.raises(DefinitionError, match="stream 's': contract must be a pydantic model"):
@@ -389,6 +407,14 @@ def test_streams_and_services_of_wrong_types_are_refused() -> None:
     odd: Any = ["n"]
     with pytest.raises(DefinitionError, match=r"service 's': features must be views, .* \['n'\]"):
         FeatureService("s", features=odd)
+    view = FeatureView("v", stream=payments, entity=user, windows=["1h"], features={"n": count()})
+    with pytest.raises(DefinitionError, match="service 's': it has no features"):
+        FeatureService("s", features=[view.select()])
+    with pytest.raises(DefinitionError, match="service 's': defaults must be a dict"):
+        FeatureService("s", features=[view], defaults=odd)
+    for keys in (None, [None], 5):
+        with pytest.raises(DefinitionError, match="entity 'user': keys must be a list of names"):
+            Entity("user", keys=keys)  # type: ignore[arg-type]
     alone: Any = "n"
     with pytest.raises(DefinitionError, match="service 's': features must be a list of views"):
         FeatureService("s", features=alone)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isnan
 
 from featurestore.definitions.aggregation import Aggregation, always, register, same
 from featurestore.definitions.contract import Kind
@@ -81,6 +82,6 @@ def histogram(
         edges = tuple(float(edge) for edge in bins)
     except (TypeError, ValueError):
         edges = ()
-    rising = all(a < b for a, b in pairwise(edges))
+    rising = all(a < b for a, b in pairwise(edges)) and not any(map(isnan, edges))
     problems = () if edges and rising else (f"bins must be numbers that rise, got {bins!r}",)
     return measure(HISTOGRAM, of, where=where, parameters={"bins": edges}, problems=problems)
