@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 import orjson
+from pydantic_core import from_json, to_json
 
 from featurestore.cli.options import definitions, redis_option
 from featurestore.contracts.rejection import Reason
@@ -201,16 +202,20 @@ def _mending(name: str | None) -> Callable[[DeadLetter], bytes | None]:
 
     def mend(letter: DeadLetter) -> bytes | None:
         try:
-            event = orjson.loads(letter.raw)
-        except orjson.JSONDecodeError:
+            event = from_json(letter.raw)  # as the contract reads it, NaN and large numbers too
+        except ValueError:
             event = None
         with Foreign() as code:
             mended = function(event if isinstance(event, dict) else letter.raw)
-            return mended if mended is None or isinstance(mended, bytes) else orjson.dumps(mended)
+            return mended if mended is None or isinstance(mended, bytes) else _written(mended)
         msg = f"{name} failed on letter {letter.id}: {code.said}"
         raise FeatureStoreError(msg) from code.failure
 
     return mend
+
+
+def _written(event: object) -> bytes:
+    return to_json(event, inf_nan_mode="constants")
 
 
 def _function(name: str) -> Callable[[object], object]:

@@ -92,7 +92,11 @@ def raising(payment):
 
 
 def unwritable(payment):
-    return payment | {"amount": Decimal("1")}
+    return payment | {"amount": object()}
+
+
+def mending(payment):
+    return payment | {"amount": Decimal("2.5")}
 """
 
 
@@ -101,7 +105,7 @@ def unwritable(payment):
     [
         ("fixes_of_ours:raising", 1, "fixes_of_ours:raising failed on letter"),
         ("fixes_of_ours:raising", 1, "Odd: no"),
-        ("fixes_of_ours:unwritable", 1, "Type is not JSON serializable: decimal.Decimal"),
+        ("fixes_of_ours:unwritable", 1, "Unable to serialize unknown type"),
         ("fixes_of_ours:mend", 2, "AttributeError: module 'fixes_of_ours' has no attribute 'mend'"),
         ("broken_fixes:mend", 2, "SyntaxError"),
     ],
@@ -120,3 +124,22 @@ def test_what_a_mending_function_does_wrong_is_said(  # noqa: PLR0917 - fixtures
     (tmp_path / "broken_fixes.py").write_text("def mend(")
     done = featurestore("dead-letters", "replay", *store, "--reason", "invalid", "--mend", mend)
     assert (done.code, said in " ".join(done.err.split())) == (code, True)
+
+
+def test_an_event_with_what_is_no_json_number_can_be_mended(
+    featurestore: Command,
+    features: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "fixes_of_nan.py").write_text(FIXES)
+    event = {"user_id": "u", "country": "NL", "amount": float("nan"), "note": None, "trace": 2**70}
+    event["paid_at"] = "2026-01-01T00:00:00Z"
+    (tmp_path / "nan.jsonl").write_text(json.dumps(event) + "\n")
+    source = ["--source", f"payments={tmp_path / 'nan.jsonl'}", "--until-end"]
+    assert "invalid 1" in featurestore("run", features, *source, "--redis", redis_url).out
+    mend = ["--mend", "fixes_of_nan:mending", "--redis", redis_url]
+    done = featurestore("dead-letters", "replay", features, *mend)
+    assert (done.code, done.out) == (0, "applied 1\n")
