@@ -143,6 +143,8 @@ def finite(values: Any) -> Any:
         return _finite_vectors(values)
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_finite(values), values, none_like(values))
+    if pa.types.is_timestamp(values.type):  # without a zone where a date was moved
+        values = pc.cast(values, INSTANT, safe=False)
     return _in_the_calendar(values) if values.type in _CALENDAR else values
 
 

@@ -227,6 +227,13 @@ def test_what_is_beyond_the_calendar_is_missing() -> None:
         assert found == (date(9999, 12, 31) if "UTC" in str(expression) else None)
 
 
+def test_a_date_moved_by_a_duration_is_an_instant() -> None:
+    days = {"x": pa.array([date(2026, 1, 31), date(9999, 12, 31)])}
+    moved = (x + timedelta(days=1)).evaluate(days)
+    assert moved.type == ARROW_TYPES[Kind.DATETIME]
+    assert moved.to_pylist() == [datetime(2026, 2, 1, tzinfo=UTC), None]
+
+
 class Sale(BaseModel):
     x: str
     y: float
