@@ -374,10 +374,16 @@ static inline int64_t count_of(const record *r, const column *c) {
     return c->nullable ? !is_missing(word_at(r->at, c->point), c->floats) : 1;
 }
 
+/* A sum as a float, infinite where whole numbers left 64 bits. */
+static double number_of(word sum, int64_t floats) {
+    if (floats) return sum.d;
+    return sum.i == MISSING ? INFINITY : (double)sum.i;
+}
+
 static double sum_of(const record *r, const column *c, int64_t tile) {
     word w = word_at(r->at, r->is_tile ? tile : c->point);
     if (!r->is_tile && is_missing(w, c->floats)) return 0.0;
-    return c->floats ? w.d : (double)w.i;
+    return number_of(w, c->floats);
 }
 
 static word counted(const record *r, const record *end, const column *c) {
@@ -394,15 +400,20 @@ static word events(const record *r, const record *end, const column *c) {
 
 static word summed(const record *r, const record *end, const column *c) {
     double total = 0.0;
-    uint64_t whole = 0; /* wraps */
+    int64_t high = 0, low = 0; /* halves of whole numbers */
     for (; r < end; r++) {
         word w = word_at(r->at, r->is_tile ? c->tile : c->point);
-        if (is_missing(w, c->floats)) continue;
+        if (is_missing(w, c->floats)) {
+            if (r->is_tile && !c->floats) return (word){.i = MISSING};
+            continue;
+        }
         if (c->floats) total += w.d;
-        else whole += (uint64_t)w.i;
+        else high += w.i >> 32, low += w.i & UINT32_MAX;
     }
     if (c->floats) return (word){.d = isnan(total) ? INFINITY : total};
-    return (word){.i = (int64_t)whole};
+    high += low >> 32;
+    if (high < INT32_MIN || high > INT32_MAX) return (word){.i = MISSING};
+    return (word){.i = (int64_t)((uint64_t)high << 32 | (low & UINT32_MAX))};
 }
 
 static double plain(double value) { return isnan(value) ? 0.0 : value; }
@@ -410,7 +421,7 @@ static double plain(double value) { return isnan(value) ? 0.0 : value; }
 static word deviated(const record *r, const record *end, const column *c, const word *merged) {
     word sum = merged[c->summed_by];
     int64_t counts = merged[c->counted_by].i;
-    double mean = (c->floats ? sum.d : (double)sum.i) / (double)(counts > 1 ? counts : 1);
+    double mean = number_of(sum, c->floats) / (double)(counts > 1 ? counts : 1);
     double within = 0.0, between = 0.0, drift = 0.0, total = 0.0;
     for (; r < end; r++) {
         double n = (double)count_of(r, c);
@@ -509,7 +520,7 @@ static word result(const Cutter *self, const output *o) {
     const word *merged = self->merged + o->window * self->columns;
     word of = merged[o->column];
     int64_t count = merged[o->counted_by].i;
-    double number = self->column[o->column].floats ? of.d : (double)of.i;
+    double number = number_of(of, self->column[o->column].floats);
     switch (o->value) {
         case TOTAL: return (word){.i = count ? of.i : MISSING};
         case FLOAT_TOTAL: return (word){.d = count && isfinite(of.d) ? of.d : NAN};

@@ -78,6 +78,16 @@ def missing(values: Values) -> npt.NDArray[np.bool_]:
     return np.isnan(values) if values.dtype == np.float64 else values == NULL
 
 
+def as_floats(values: Values) -> Floats:
+    """Return numbers as floats, infinite where they are missing because they left 64 bits.
+
+    >>> as_floats(np.array([5, NULL]))
+    array([ 5., inf])
+    """
+    floats: Floats = values.astype(np.float64, copy=False)
+    return floats if values.dtype == np.float64 else np.where(values == NULL, np.inf, floats)
+
+
 def empty_like(values: Values, size: int) -> Values:
     """Return `size` missing values of the same type."""
     if values.dtype == np.float64:

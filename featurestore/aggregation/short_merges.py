@@ -2,8 +2,8 @@
 
 1. Floats add up from 0.0, oldest to newest, by plain additions (`sum` compensates in Python 3.12);
    those that are NaN count as 0.
-2. Whole numbers wrap at 64 bits, and quotients are of floats: an array rounds both before it
-   divides.
+2. Whole numbers beyond 64 bits are `NULL`, and so is what they are a part of. Quotients are of
+   floats: an array rounds both before it divides.
 3. Missing values are None. 0.0 and -0.0 are not told apart where one of them is to be chosen.
 
 What must change together: `accumulators`, `results`, and this file.
@@ -12,7 +12,7 @@ What must change together: `accumulators`, `results`, and this file.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from operator import add, itemgetter
 from typing import Any
 
@@ -122,13 +122,15 @@ def _summing(of: Input) -> Merge:
     name = f"{of.name}.sum"
     if of.wire is Wire.FLOAT:
         return lambda state, cut, _: _total(state[name][cut])
-    return lambda state, cut, _: _wrapped(sum(v for v in state[name][cut] if v != _NULL))
+    return lambda state, cut, _: _whole_total(state[name][cut])
 
 
 def _deviation(of: Input) -> Merge:
     counted, summed, name = of.counted, f"{of.name}.sum", f"{of.name}.m2"
 
     def merge(state: State, cut: slice, merged: Merged) -> float:
+        if of.wire is Wire.INT and merged[summed] == _NULL:
+            return inf
         counts: Sequence[int] = state[counted][cut]
         mean = float(merged[summed]) / max(merged[counted], 1)
         pairs = zip(counts, state[summed][cut], strict=True)
@@ -215,9 +217,10 @@ def _total(values: Iterable[float]) -> float:
     return total
 
 
-def _wrapped(whole: int) -> int:
-    """Return what is left of a whole number in 64 bits."""
-    return (whole - _NULL) % 2**64 + _NULL
+def _whole_total(values: Sequence[int]) -> int:
+    """Add up whole numbers; `_NULL` if that leaves 64 bits, or one of them had."""
+    whole = sum(values)
+    return whole if abs(whole) < -_NULL and _NULL not in values else _NULL
 
 
 def _smallest(values: Column) -> Any:
@@ -237,6 +240,8 @@ def result_of(computed: Computed) -> Result:
             return lambda merged: _finite(merged[names[1]]) if merged[names[0]] else None
         case "total":
             return lambda merged: _whole(merged[names[1]]) if merged[names[0]] else None
+        case "mean" if of is not None and of.wire is Wire.INT:
+            return lambda merged: _mean_of_whole(merged[names[1]], merged[names[0]])
         case "mean":
             return lambda merged: _quotient(merged[names[1]], merged[names[0]])
         case "std":
@@ -262,6 +267,10 @@ def _whole(value: int) -> int | None:
 
 def _quotient(total: float, count: int) -> float | None:
     return _finite(float(total) / count) if count else None
+
+
+def _mean_of_whole(total: int, count: int) -> float | None:
+    return None if total == _NULL else _quotient(total, count)
 
 
 def _root(value: float | None) -> float | None:

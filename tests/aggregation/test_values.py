@@ -11,15 +11,19 @@ from featurestore import (
     FeatureView,
     Measure,
     Stream,
+    column,
     count,
     distinct,
     first,
+    kurtosis,
     last,
     maximum,
     mean,
     minimum,
+    skewness,
     std,
     total,
+    variance,
 )
 from featurestore.aggregation.layout import Layout
 from featurestore.aggregation.windows import read
@@ -150,3 +154,31 @@ def test_columns_may_have_the_names_that_records_use_themselves() -> None:
 def test_the_largest_whole_numbers_are_values_like_others(aggregation, extreme, compacted) -> None:
     events = [{}, {"small": extreme}, {}]
     assert value_of(aggregation("small"), *events, compacted=compacted) == extreme
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2**63 - 2, 1], 2**63 - 1),
+        ([-(2**63) + 2, -1], -(2**63) + 1),
+        ([2**62, 2**62], None),
+        ([-(2**62), -(2**62)], None),
+        ([2**62] * 4, None),
+        ([2**62] * 7, None),
+        ([2**63 - 1, -(2**63) + 1, 2**63 - 1], 2**63 - 1),
+    ],
+)
+def test_a_total_of_whole_numbers_is_right_or_has_no_value(values, expected, compacted) -> None:
+    events = [{"small": value} for value in values]
+    assert value_of(total("small"), *events, compacted=compacted) == expected
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("aggregation", [total, mean, std, variance, skewness, kurtosis])
+def test_what_is_made_of_a_total_beyond_64_bits_has_no_value(aggregation, compacted) -> None:
+    nanoseconds = [{"small": 1_700_000_000_000_000_000 + place * 1000} for place in range(8)]
+    assert value_of(aggregation("small"), *nanoseconds, compacted=compacted) is None
+    as_floats = column("small") * 1.0
+    mended = value_of(mean(as_floats), *nanoseconds, compacted=compacted)
+    assert mended == pytest.approx(1.7e18)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from featurestore.aggregation.accumulators.accumulator import Input, OfOne, State, StateField, Wire
-from featurestore.aggregation.arrays import Floats, Ints, Values
+from featurestore.aggregation.arrays import Floats, Ints, Values, as_floats
 from featurestore.aggregation.groups import Groups
 
 
@@ -54,4 +54,4 @@ def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
     counts, sums = states[of.counted], states[f"{of.name}.sum"]
     assert isinstance(counts, np.ndarray)
     assert isinstance(sums, np.ndarray)
-    return counts.astype(np.float64), sums / np.maximum(counts, 1)
+    return counts.astype(np.float64), as_floats(sums) / np.maximum(counts, 1)

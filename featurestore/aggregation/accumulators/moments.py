@@ -18,7 +18,7 @@ from featurestore.aggregation.accumulators.accumulator import (
     Wire,
     plain,
 )
-from featurestore.aggregation.arrays import Floats, Ints, Values
+from featurestore.aggregation.arrays import Floats, Ints, Values, as_floats
 from featurestore.aggregation.groups import Groups
 
 
@@ -113,7 +113,7 @@ def _apart(states: State, groups: Groups, merged: State, of: Input) -> tuple[Flo
 
 def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
     counts, sums = plain(states, of.counted), plain(states, f"{of.name}.sum")
-    return counts.astype(np.float64), sums / np.maximum(counts, 1)
+    return counts.astype(np.float64), as_floats(sums) / np.maximum(counts, 1)
 
 
 def _sum(groups: Groups, parts: Values) -> Floats:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from featurestore.aggregation.accumulators.accumulator import OfOne, State, StateField
-from featurestore.aggregation.arrays import Ints, Values, missing
+from featurestore.aggregation.arrays import LARGEST, NULL, Ints, Values, missing
 from featurestore.aggregation.groups import Groups
+
+_SAFE = 2.0**62  # what floats say is smaller fits into 64 bits
 
 
 @dataclass(frozen=True, slots=True)
 class Summing(OfOne):
     """The sum of an input, oldest record to newest by plain additions.
 
-    Ints add up exactly while the sum fits into 64 bits. State: one number.
+    Ints add up exactly while the sum fits into 64 bits; one that does not is missing, and so is
+    what it is a part of. State: one number.
 
     >>> from featurestore.aggregation.accumulators.accumulator import Input, Wire
     >>> spent = Summing(Input("amount", Wire.FLOAT, nullable=False))
@@ -40,4 +43,18 @@ class Summing(OfOne):
         total = groups.total(sums)
         if total.dtype == np.float64:  # infinite once out of range: NaN would count as 0 ever after
             total = np.where(np.isnan(total), np.inf, total)
+        else:
+            total = _within_64_bits(total, sums, groups)
         return {f"{self.of.name}.sum": total}
+
+
+def _within_64_bits(totals: Values, sums: Values, groups: Groups) -> Values:
+    """Return the totals of ints, missing where they wrapped around or one of the sums had."""
+    if not len(sums) or max(-float(sums.min()), float(sums.max())) * len(sums) < _SAFE:
+        return totals
+    sizes = np.bincount(groups.ids, np.abs(sums.astype(np.float64)), minlength=len(groups))
+    for group in np.flatnonzero(sizes >= _SAFE).tolist():
+        parts = sums[groups.starts[group] : groups.ends[group]].tolist()
+        whole = sum(parts)
+        totals[group] = whole if abs(whole) <= LARGEST and NULL not in parts else NULL
+    return totals

@@ -6,7 +6,7 @@ import numpy as np
 
 from featurestore.aggregation.accumulators import Accumulator, Adding, Summing, Wire
 from featurestore.aggregation.accumulators.accumulator import Input
-from featurestore.aggregation.arrays import NULL, Floats, Ragged, Values
+from featurestore.aggregation.arrays import NULL, Floats, Ragged, Values, as_floats
 from featurestore.aggregation.computed import Cells, Computed, Result, divided, finite, listed
 from featurestore.aggregation.kernels.kernel import Kernel, counted
 from featurestore.definitions.contract import Kind
@@ -33,7 +33,7 @@ def _mean(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats | Ragged:
     counts, sums = cells.counts(of.input), cells.column(f"{of.inputs[0].name}.sum")
     if of.kind is Kind.VECTOR:
         return listed(divided(sums, counts[:, None]))
-    return divided(sums, counts)
+    return divided(as_floats(sums), counts)
 
 
 KERNELS = {"total": Kernel(_sums, _total), "mean": Kernel(_sums, _mean)}
