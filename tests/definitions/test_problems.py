@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def problems_of(make: Callable[[], object]) -> tuple[str, ...]:
         ({"features": {"f": most_frequent("status", 5, capacity=4)}}, "capacity must be a whole"),
         ({"features": {"f": histogram("amount", bins=[2, 1])}}, "bins must be numbers that rise"),
         ({"features": {"f": histogram("amount", bins=[])}}, "bins must be numbers that rise"),
+        ({"features": {"f": histogram("amount", bins=[nan])}}, "bins must be numbers that rise"),
         ({"features": {"f": quantile("amount", 99)}}, "a quantile must be from 0 to 1, got 99"),
         ({"features": {"f": quantiles("amount", [])}}, "name at least one quantile"),
         ({"features": {"f": decayed_count(half_life="x")}}, "half_life 'x' is no duration"),
