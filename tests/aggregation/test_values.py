@@ -12,7 +12,10 @@ from featurestore import (
     Measure,
     Stream,
     column,
+    correlation,
     count,
+    decayed_mean,
+    decayed_total,
     distinct,
     first,
     kurtosis,
@@ -85,13 +88,26 @@ def test_events_without_a_value_count_as_none() -> None:
     assert value_of(count("note"), {}, {}) == 0
 
 
-@pytest.mark.parametrize("aggregation", [total, mean, std])
+OF_FLOATS = [
+    total,
+    mean,
+    std,
+    variance,
+    skewness,
+    kurtosis,
+    lambda of: decayed_total(of, half_life="1h"),
+    lambda of: decayed_mean(of, half_life="1h"),
+    lambda of: correlation(of, column(of) * 0.0),
+]
+
+
+@pytest.mark.parametrize("aggregation", OF_FLOATS)
 def test_what_leaves_the_range_of_floats_has_no_value(aggregation) -> None:
     events = [{"value": 1.7e308}, {"value": 1.7e308}, {"value": -1.7e308}, {"value": 1.7e308}]
     assert value_of(aggregation("value"), *events, compacted=True) is None
 
 
-@pytest.mark.parametrize("aggregation", [total, mean, std])
+@pytest.mark.parametrize("aggregation", OF_FLOATS)
 def test_what_left_the_range_of_floats_stays_without_a_value_through_tiles(aggregation) -> None:
     huge = [{"value": 1.7e308}] * 2 + [{"value": -1.7e308}] * 2
     events = [

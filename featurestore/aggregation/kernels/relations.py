@@ -39,7 +39,8 @@ def _covariance(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
 
 def _correlation(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
     x, y = of.inputs
-    spread = np.sqrt(cells.column(f"{x.name}.m2")) * np.sqrt(cells.column(f"{y.name}.m2"))
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
+        spread = np.sqrt(cells.column(f"{x.name}.m2")) * np.sqrt(cells.column(f"{y.name}.m2"))
     return np.clip(divided(cells.column(CoMoment(x, y).name), spread), -1, 1)
 
 
