@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
+from featurestore.definitions.aggregations.own import namesakes
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Expression, as_expression
@@ -327,7 +328,8 @@ class FeatureView:
             if not name:
                 problems.append("a feature has an empty name")
             problems += [f"feature {name!r}: {wrong}" for wrong in self._measure_problems(measure)]
-        return problems
+        measures = {n: of for n, of in self.features.items() if isinstance(of, Measure)}
+        return problems + namesakes(measures)
 
     def _measure_problems(self, measure: Measure) -> list[str]:
         problems = [wrong for each in measure.everything() for wrong in each.problems]

@@ -41,6 +41,26 @@ class Spread(OwnAggregation):
         return state["most"] - state["least"]
 
 
+class Power(OwnAggregation):
+    empty = {"powers": 0.0}  # noqa: RUF012 - as a user would
+
+    def __init__(self, exponent, name):
+        self.exponent, self.name = exponent, name
+
+    def insert(self, at_us, values):
+        return {"powers": values**self.exponent}
+
+    def merge(self, states, groups):
+        return {"powers": groups.total(states["powers"])}
+
+    def result(self, state):
+        return state["powers"]
+
+
+class Nameless(OwnAggregation):
+    insert = merge = result = Power.merge
+
+
 @pytest.mark.parametrize("compacted", [False, True])
 def test_an_own_float_is_what_the_events_give(*, compacted: bool) -> None:
     values = [1.0 + place % 7 for place in range(40)]
@@ -72,11 +92,25 @@ def test_it_is_known_by_its_name_and_version() -> None:
     assert len(versions) == 2
 
 
+def test_those_of_one_name_are_computed_alike() -> None:
+    two, three = Power(2, "power"), Power(3, "power")
+    (problem,) = problems_of(
+        lambda: view(features={"two": own(two, "amount"), "three": own(three, "amount")})
+    )
+    assert (
+        "feature 'three': two aggregations are called power v1 of amount, and are not the same"
+        in problem
+    )
+    view(features={"two": own(two, "amount"), "again": own(Power(2, "power"), "amount")})
+    view(features={"two": own(two, "amount"), "three": own(Power(3, "cube"), "amount")})
+
+
 @pytest.mark.parametrize(
     ("measure", "problem"),
     [
         (own(Spread(), "status"), "own_int needs numbers, but status is str"),
         (own(Spread()), "name 1 to 16 columns, got 0"),
+        (own(Nameless(), "amount"), "Nameless does not say its name and its empty"),
         (own("spread", "amount"), "'spread' is no OwnAggregation: derive its class from that"),  # type: ignore[arg-type]
     ],
 )

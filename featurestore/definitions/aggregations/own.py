@@ -37,7 +37,8 @@ class OwnAggregation(ABC):
 
     Attributes:
         name: Its name. With `version` it says all that decides what a state means: change the
-            version with the code, and rows are computed anew.
+            version with the code, and rows are computed anew. Where instances differ, so must
+            their names.
         version: Which version of it this is.
         empty: The state of no events; an int or a float per name, which says its type.
         gives: What the result is, int or float.
@@ -97,8 +98,35 @@ def own(
     if not isinstance(aggregation, OwnAggregation):
         problems.append(f"{aggregation!r} is no OwnAggregation: derive its class from that")
         return measure(OWN_FLOAT, *of, where=where, problems=tuple(problems))
+    unsaid = [name for name in ("name", "empty") if not getattr(aggregation, name, None)]
+    if unsaid:
+        problems.append(f"{type(aggregation).__name__} does not say its {' and its '.join(unsaid)}")
+        return measure(OWN_FLOAT, *of, where=where, problems=tuple(problems))
     if not all(type(v) in (int, float) for v in aggregation.empty.values()):
         problems.append(f"empty of {aggregation} must have ints and floats only")
     name = OWN_INT if aggregation.gives is int else OWN_FLOAT
     parameters = {"own": aggregation}
     return measure(name, *of, where=where, parameters=parameters, problems=tuple(problems))
+
+
+def namesakes(features: Mapping[str, Measure]) -> list[str]:
+    """Say which features would share their states with others that are computed differently."""
+    known: dict[str, OwnAggregation] = {}
+    problems = []
+    for feature, of in features.items():
+        for each in of.everything():
+            by = dict(each.parameters).get("own")
+            if not isinstance(by, OwnAggregation):
+                continue
+            state = f"{by} of {', '.join(map(str, each.inputs))}"
+            if not _alike(by, known.setdefault(state, by)):
+                problems.append(
+                    f"feature {feature!r}: two aggregations are called {state}, and are not the "
+                    "same; give each a name of its own"
+                )
+    return problems
+
+
+def _alike(one: OwnAggregation, other: OwnAggregation) -> bool:
+    own, others = (repr(getattr(each, "__dict__", None)) for each in (one, other))
+    return type(one) is type(other) and own == others
