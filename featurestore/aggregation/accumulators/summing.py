@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from featurestore.aggregation.accumulators.accumulator import OfOne, State, StateField
-from featurestore.aggregation.arrays import LARGEST, NULL, Ints, Values, missing
+from featurestore.aggregation.arrays import NULL, Ints, Values, missing
 from featurestore.aggregation.groups import Groups
 
 _SAFE = 2.0**62  # what floats say is smaller fits into 64 bits
+_HALF_BITS = 32
+_HALF = 2**_HALF_BITS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,16 @@ class Summing(OfOne):
         if total.dtype == np.float64:  # infinite once out of range: NaN would count as 0 ever after
             total = np.where(np.isnan(total), np.inf, total)
         else:
-            total = _within_64_bits(total, sums, groups)
+            total = _within_64_bits(total, sums.astype(np.int64, copy=False), groups)
         return {f"{self.of.name}.sum": total}
 
 
-def _within_64_bits(totals: Values, sums: Values, groups: Groups) -> Values:
+def _within_64_bits(totals: Values, sums: Ints, groups: Groups) -> Values:
     """Return the totals of ints, missing where they wrapped around or one of the sums had."""
     if not len(sums) or max(-float(sums.min()), float(sums.max())) * len(sums) < _SAFE:
         return totals
-    sizes = np.bincount(groups.ids, np.abs(sums.astype(np.float64)), minlength=len(groups))
-    for group in np.flatnonzero(sizes >= _SAFE).tolist():
-        parts = sums[groups.starts[group] : groups.ends[group]].tolist()
-        whole = sum(parts)
-        totals[group] = whole if abs(whole) <= LARGEST and NULL not in parts else NULL
-    return totals
+    low = np.add.reduceat(sums & _HALF, groups.starts)
+    high = np.add.reduceat(sums >> _HALF_BITS, groups.starts) + (low >> _HALF_BITS)
+    beyond = (high < -(2 ** (_HALF_BITS - 1))) | (high >= 2 ** (_HALF_BITS - 1))
+    lost = np.minimum.reduceat(sums, groups.starts) == NULL
+    return np.where(beyond | lost, NULL, totals)
