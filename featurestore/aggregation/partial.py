@@ -18,7 +18,7 @@ from featurestore.aggregation.records import Records, in_order, lifted, merged
 from featurestore.aggregation.tiling import newest, tiles_of
 from featurestore.contracts.reversal import reversing
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.expression import Arrow
+from featurestore.definitions.expression import Arrow, as_expression
 
 Numbered = tuple[Ints, BytesArray]
 
@@ -107,7 +107,7 @@ def _wanted(layout: Layout, events: pa.RecordBatch) -> np.ndarray[tuple[int], np
     where = layout.view.where
     if where is None:
         return np.ones(events.num_rows, dtype=bool)
-    chosen: Any = where.evaluate(_columns(events))
+    chosen: Any = as_expression(where).evaluate(_columns(events))
     return np.asarray(pc.fill_null(chosen, False)).astype(bool)  # noqa: FBT003 - Arrow's way
 
 

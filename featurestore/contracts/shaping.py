@@ -22,6 +22,7 @@ from featurestore.contracts.reversal import happened
 from featurestore.contracts.verdict import Fault, printable
 from featurestore.definitions.contract import Column, contract_columns
 from featurestore.definitions.enrichment import Enrichment
+from featurestore.definitions.expression import as_expression
 from featurestore.definitions.operators import finite
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.transform import applied, name_of
@@ -62,9 +63,10 @@ class Shaping:
         stream = self.stream
         names = {*self.columns, stream.event_time}
         names |= {stream.event_id} if stream.event_id is not None else set()
-        names |= set(stream.where.columns()) if stream.where is not None else set()
+        names |= set(as_expression(stream.where).columns()) if stream.where is not None else set()
         for name in reversed(list(stream.derive)):  # a derived column may use earlier ones
-            names |= set(stream.derive[name].columns()) if name in names else set()
+            made = as_expression(stream.derive[name])
+            names |= set(made.columns()) if name in names else set()
         for enrichment in stream.enrich:
             used = names & set(enrichment.columns)
             names |= set(enrichment.key.columns()) if used else set()
@@ -161,7 +163,7 @@ class Shaping:
     def _derived(self, events: Piece) -> Piece:
         columns = dict(events.columns)
         for column in self._of(self.stream.derive):
-            made: Any = self.stream.derive[column.name].evaluate(columns)
+            made: Any = as_expression(self.stream.derive[column.name]).evaluate(columns)
             columns[column.name] = made.cast(column.arrow_type, safe=False)
         return Piece(events.places, {c.name: columns[c.name] for c in self.wanted})
 
@@ -173,7 +175,7 @@ class Shaping:
         """Tell which events are wanted; None if all are."""
         if self.stream.where is None or not size:
             return None
-        chosen: Any = self.stream.where.evaluate(columns)
+        chosen: Any = as_expression(self.stream.where).evaluate(columns)
         return np.asarray(pc.fill_null(chosen, False)).astype(bool)  # noqa: FBT003 - Arrow's way
 
 

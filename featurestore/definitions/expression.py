@@ -74,7 +74,7 @@ class Expression:
         """True where there is no value."""
         return Expression("is_null", (self,))
 
-    def fill_null(self, value: Scalar) -> "Expression":
+    def fill_null(self, value: "Expression | Scalar") -> "Expression":
         """The value, or `value` where there is none."""
         return Expression("fill_null", (self, value))
 
@@ -384,7 +384,7 @@ def as_expression(of: Expression | str) -> Expression:
 
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _INFIX = COMPARISONS | {"+", "-", "*", "/", "and", "or"}
-_CHOICES = frozenset({"coalesce", "fill_null", "greatest", "if_else", "least"})
+_CHOICES = frozenset({"coalesce", "greatest", "if_else", "least"})
 
 
 def _evaluate(operand: Expression | Scalar, columns: Columns) -> "Arrow | ArrowScalar":

@@ -65,7 +65,7 @@ class Latest:
     stream: Stream = field(kw_only=True)
     key: str = field(kw_only=True)
     columns: Sequence[str] = field(kw_only=True)
-    where: Expression | None = field(default=None, kw_only=True)
+    where: Expression | str | None = field(default=None, kw_only=True)
     max_age: str | timedelta | None = field(default=None, kw_only=True)
     record_budget: int = field(default=128, kw_only=True)
 

@@ -84,15 +84,15 @@ class Measure:
 def measure(
     aggregation: str,
     *inputs: Expression | str,
-    where: Expression | None = None,
+    where: Expression | str | None = None,
     parameters: Mapping[str, Parameter] | None = None,
     problems: tuple[str, ...] = (),
 ) -> Measure:
     """Make a measure of columns or expressions, where `where` is true."""
     of = tuple(as_expression(each) for each in inputs)
     if where is not None:
-        where = as_expression(where)
-        of = tuple(each.otherwise_null(where) for each in of)
+        condition = as_expression(where)
+        of = tuple(each.otherwise_null(condition) for each in of)
     return Measure(aggregation, of, tuple((parameters or {}).items()), problems=problems)
 
 

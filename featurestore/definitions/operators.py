@@ -46,6 +46,9 @@ def alike(values: list[Any]) -> list[Any]:
 
 
 def _rounded(value: Any) -> Any:
+    if pa.types.is_string(value.type):
+        msg = f"{value.type} is no number; cast(float) makes one of it"
+        raise pa.ArrowInvalid(msg)
     return pc.cast(value, pa.float64(), safe=False)
 
 
@@ -133,6 +136,16 @@ def _greatest(*values: Any) -> Any:
     return pc.max_element_wise(*values, skip_nulls=False)
 
 
+def _fill_null(values: Any, other: Any) -> Any:
+    if not isinstance(other, pa.Scalar):
+        return pc.coalesce(*alike([values, other]))
+    of_floats = pa.types.is_integer(values.type) and pa.types.is_floating(other.type)
+    if of_floats and not other.as_py().is_integer():  # Arrow would take off the fraction
+        msg = f"{other.as_py()} is no int; coalesce makes floats of all"
+        raise pa.ArrowInvalid(msg)
+    return pc.fill_null(values, other if of_floats else alike([values, other])[1])
+
+
 def finite(values: Any) -> Any:
     """Return values with what no feature can hold as missing.
 
@@ -192,7 +205,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "not": pc.invert,
     "abs": pc.abs,
     "is_null": pc.is_null,
-    "fill_null": pc.fill_null,
+    "fill_null": _fill_null,
     "coalesce": pc.coalesce,
     "if": lambda condition, value: pc.if_else(condition, value, none_like(value)),
     "if_else": pc.if_else,
@@ -217,7 +230,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "lower": pc.utf8_lower,
     "upper": pc.utf8_upper,
     "strip": pc.utf8_trim_whitespace,
-    "length": pc.utf8_length,
+    "length": lambda texts: pc.cast(pc.utf8_length(texts), pa.int64()),
     "startswith": lambda texts, start: pc.starts_with(texts, _constant(start, str)),
     "endswith": lambda texts, end: pc.ends_with(texts, _constant(end, str)),
     "contains": lambda texts, part: pc.match_substring(texts, _constant(part, str)),

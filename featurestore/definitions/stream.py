@@ -76,8 +76,8 @@ class Stream:
     dedupe: str | timedelta | None = field(default=None, kw_only=True)
     transforms: Sequence[Transform] = field(default=(), kw_only=True)
     enrich: Sequence[Enrichment] = field(default=(), kw_only=True)
-    derive: Mapping[str, Expression] = field(default_factory=dict, kw_only=True)
-    where: Expression | None = field(default=None, kw_only=True)
+    derive: Mapping[str, Expression | str] = field(default_factory=dict, kw_only=True)
+    where: Expression | str | None = field(default=None, kw_only=True)
     reverses: str | Expression | None = field(default=None, kw_only=True)
     reverses_time: str | None = field(default=None, kw_only=True)
     clock_skew: str | timedelta = field(default="1m", kw_only=True)
@@ -159,7 +159,7 @@ class Stream:
         """How far ahead of the clock an event may be, in microseconds."""
         return duration_us(self.clock_skew)
 
-    def kind_of(self, expression: Expression) -> Kind | str:
+    def kind_of(self, expression: Expression | str) -> Kind | str:
         """Return what an expression over this stream's columns holds, or what is wrong with it."""
         return self._derived_kind(expression, self.columns)
 
@@ -168,14 +168,17 @@ class Stream:
         made = self._derived("", expression, self.columns)
         return made.size if isinstance(made, Column) else 0
 
-    def _derived_kind(self, expression: Expression, columns: Mapping[str, Column]) -> Kind | str:
+    def _derived_kind(
+        self, expression: Expression | str, columns: Mapping[str, Column]
+    ) -> Kind | str:
         made = self._derived("", expression, columns)
         return made if isinstance(made, str) else made.kind
 
     def _derived(
-        self, name: str, expression: Expression, columns: Mapping[str, Column]
+        self, name: str, of: Expression | str, columns: Mapping[str, Column]
     ) -> Column | str:
         """Return the column that an expression gives, or what is wrong with it."""
+        expression = as_expression(of)
         for used in expression.columns():
             if used not in columns:
                 return self._unknown(used, columns)

@@ -90,7 +90,7 @@ class FeatureView:
     windows: Sequence[str | timedelta | WindowChoice] = field(kw_only=True)
     features: Mapping[str, Measure] = field(kw_only=True)
     offset: str | timedelta | None = field(default=None, kw_only=True)
-    where: Expression | None = field(default=None, kw_only=True)
+    where: Expression | str | None = field(default=None, kw_only=True)
     record_budget: int = field(default=128, kw_only=True)
     shards: int = field(default=8, kw_only=True)
     max_age: str | timedelta | None = field(default=None, kw_only=True)
@@ -206,7 +206,7 @@ class FeatureView:
         """The columns of the stream that its features are computed of, sorted."""
         measures = [each for m in self.features.values() for each in m.everything()]
         expressions = [expression for measure in measures for expression in measure.inputs]
-        expressions += [self.where] if self.where is not None else []
+        expressions += [as_expression(self.where)] if self.where is not None else []
         return sorted({name for expression in expressions for name in expression.columns()})
 
     def _problems(self) -> list[str]:

@@ -112,6 +112,20 @@ def test_an_event_that_a_transform_fails_on_is_rejected_and_the_others_go_on() -
     assert orjson.loads(first.raw)["sale_id"] == "s3"
 
 
+@pytest.mark.parametrize("name", ["at", "until"])
+def test_an_instant_beyond_the_calendar_is_missing_after_a_transform(name: str) -> None:
+    def far(batch: pa.RecordBatch) -> pa.RecordBatch:
+        kept = batch.append_column("until", batch.column("at"))
+        after = pa.array([317 * 10**15] * batch.num_rows, pa.timestamp("us", tz="UTC"))
+        return kept.set_column(kept.schema.get_field_index(name), name, after)
+
+    made = decoded(stream(transforms=[far]), [sale(1)])
+    assert made.events.column(name).to_pylist() == [None] * (name == "until")
+    assert [r.detail for r in made.rejected] == ["transform far: at: must not be missing"] * (
+        name == "at"
+    )
+
+
 def test_when_a_transform_fails_on_everything_everything_is_rejected() -> None:
     made = decoded(stream(transforms=[stern]), [sale(n, note="bad") for n in range(5)])
     assert made.events.num_rows == 0

@@ -191,13 +191,18 @@ def test_whole_numbers_beyond_64_bits_are_missing(left: int, right: int) -> None
         assert expression.evaluate(columns).to_pylist() == [fits, None], expression
 
 
+def test_lengths_are_whole_numbers_like_others() -> None:
+    long = {"x": pa.array(["a" * 50_000])}
+    assert (x.length() * x.length()).evaluate(long).to_pylist() == [50_000**2]
+
+
 ODD = 2**53 + 1  # no float is that
 
 
 @pytest.mark.parametrize(
     "expression",
     [
-        least(x, y), coalesce(x, y), if_else(y > 2, x, y), x.fill_null(0.5), coalesce(x, 0.5),
+        least(x, y), coalesce(x, y), if_else(y > 2, x, y), x.fill_null(y), coalesce(x, 0.5),
         greatest(x, 0.5), if_else(x > 2, x, 0.5), y.fill_null(ODD) + x,
     ],
     ids=str,
@@ -208,8 +213,9 @@ def test_whole_numbers_no_float_is_go_together_with_floats(expression: Expressio
 
 
 def test_whole_numbers_are_filled_and_mapped_by_what_they_are() -> None:
-    columns = {"x": pa.array([1, None])}
-    assert x.fill_null(1.5).evaluate(columns).to_pylist() == [1.0, 1.5]
+    columns = {"x": pa.array([1, None]), "y": pa.array([2.5, 2.5])}
+    assert x.fill_null(2.0).evaluate(columns).to_pylist() == [1, 2]
+    assert x.fill_null(y).evaluate(columns).to_pylist() == [1.0, 2.5]
     assert x.map({1.5: "half", 2: "two"}).evaluate(columns).to_pylist() == [None, None]
 
 
@@ -250,6 +256,9 @@ class Sale(BaseModel):
         (x.cast(list), "cast makes int, float, bool, str or date, not <class 'list'>"),
         (column("y").round(-2), "round takes 0 to 300 digits"),
         (column("y").length(), "does not go together"),
+        (x / 2, "string is no number; cast\\(float\\) makes one of it"),
+        (x.sqrt(), "string is no number"),
+        (x.length().fill_null(0.5), "0.5 is no int; coalesce makes floats of all"),
         (if_else(x, 1, 2), "does not go together"),
         (coalesce(x, column("y")), "does not go together"),
         (least(x, 1), "does not go together"),

@@ -21,7 +21,7 @@ RATE = register(
 )
 
 
-def count(of: Expression | str | None = None, *, where: Expression | None = None) -> Measure:
+def count(of: Expression | str | None = None, *, where: Expression | str | None = None) -> Measure:
     """Count events; with a column, those that have a value there. Never null: no events is 0.
 
     >>> from featurestore.definitions.expression import column
@@ -35,7 +35,7 @@ def rate(
     of: Expression | str | None = None,
     *,
     per: str | timedelta = "1s",
-    where: Expression | None = None,
+    where: Expression | str | None = None,
 ) -> Measure:
     """Count events per second, or per any duration, on average over the window. Never null.
 
@@ -49,7 +49,7 @@ def rate(
     return Measure(RATE, _counted(of, where), (("per_us", per_us),), problems=problems)
 
 
-def _counted(of: Expression | str | None, where: Expression | None) -> tuple[Expression, ...]:
+def _counted(of: Expression | str | None, where: Expression | str | None) -> tuple[Expression, ...]:
     if of is None:
         return () if where is None else measure(COUNT, where, where=where).inputs
     return measure(COUNT, of, where=where).inputs

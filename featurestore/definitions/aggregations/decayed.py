@@ -22,7 +22,7 @@ def decayed_count(
     of: Expression | str | None = None,
     *,
     half_life: str | timedelta,
-    where: Expression | None = None,
+    where: Expression | str | None = None,
 ) -> Measure:
     """Count events, each half as much for every `half_life` that passed since. Never null.
 
@@ -36,21 +36,24 @@ def decayed_count(
 
 
 def decayed_total(
-    of: Expression | str, *, half_life: str | timedelta, where: Expression | None = None
+    of: Expression | str, *, half_life: str | timedelta, where: Expression | str | None = None
 ) -> Measure:
     """Add up numbers, each half as much for every `half_life` that passed since."""
     return _decayed(DECAYED_TOTAL, of, half_life, where)
 
 
 def decayed_mean(
-    of: Expression | str, *, half_life: str | timedelta, where: Expression | None = None
+    of: Expression | str, *, half_life: str | timedelta, where: Expression | str | None = None
 ) -> Measure:
     """Take the mean of numbers, each weighing half as much for every `half_life` since."""
     return _decayed(DECAYED_MEAN, of, half_life, where)
 
 
 def _decayed(
-    name: str, of: Expression | str | None, half_life: str | timedelta, where: Expression | None
+    name: str,
+    of: Expression | str | None,
+    half_life: str | timedelta,
+    where: Expression | str | None,
 ) -> Measure:
     inputs = () if of is None else (of,)
     try:

@@ -14,7 +14,7 @@ DISTINCT = register(
 )
 
 
-def distinct(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def distinct(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Count the different values of a column.
 
     Exact up to 256 different values, then an estimate with a standard error of 1.1 % (a CPC sketch

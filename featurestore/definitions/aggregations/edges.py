@@ -13,7 +13,7 @@ TIME_SINCE_FIRST = register(Aggregation("time_since_first", always(Kind.FLOAT), 
 TIME_SINCE_LAST = register(Aggregation("time_since_last", always(Kind.FLOAT), keeps=_LAST))
 
 
-def first(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def first(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the oldest value by event time; of several at one instant the smallest.
 
     Vectors compare as lists do.
@@ -21,7 +21,7 @@ def first(of: Expression | str, *, where: Expression | None = None) -> Measure:
     return measure(FIRST, of, where=where)
 
 
-def last(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def last(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the newest value by event time; of several at one instant the largest.
 
     So the answer does not depend on the order in which events arrived.
@@ -30,14 +30,14 @@ def last(of: Expression | str, *, where: Expression | None = None) -> Measure:
 
 
 def time_since_first(
-    of: Expression | str | None = None, *, where: Expression | None = None
+    of: Expression | str | None = None, *, where: Expression | str | None = None
 ) -> Measure:
     """Take the seconds from the window's first event until now; with a column, the first value."""
     return _since(TIME_SINCE_FIRST, of, where)
 
 
 def time_since_last(
-    of: Expression | str | None = None, *, where: Expression | None = None
+    of: Expression | str | None = None, *, where: Expression | str | None = None
 ) -> Measure:
     """Take the seconds from the window's last event until now; with a column, the last value.
 
@@ -48,6 +48,6 @@ def time_since_last(
     return _since(TIME_SINCE_LAST, of, where)
 
 
-def _since(name: str, of: Expression | str | None, where: Expression | None) -> Measure:
+def _since(name: str, of: Expression | str | None, where: Expression | str | None) -> Measure:
     of = where if of is None else of
     return Measure(name) if of is None else measure(name, of, where=where)

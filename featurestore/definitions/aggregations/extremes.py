@@ -11,18 +11,18 @@ MIN_BY = register(Aggregation("min_by", same, keeps={"min by": a_value}))
 MAX_BY = register(Aggregation("max_by", same, keeps={"max by": a_value}))
 
 
-def minimum(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def minimum(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the smallest value; text by its UTF-8 bytes, False before True."""
     return measure(MINIMUM, of, where=where)
 
 
-def maximum(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def maximum(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the largest value; text by its UTF-8 bytes, False before True."""
     return measure(MAXIMUM, of, where=where)
 
 
 def min_by(
-    of: Expression | str, by: Expression | str, *, where: Expression | None = None
+    of: Expression | str, by: Expression | str, *, where: Expression | str | None = None
 ) -> Measure:
     """Take the value of `of` where `by` is smallest; of several the smallest.
 
@@ -35,7 +35,7 @@ def min_by(
 
 
 def max_by(
-    of: Expression | str, by: Expression | str, *, where: Expression | None = None
+    of: Expression | str, by: Expression | str, *, where: Expression | str | None = None
 ) -> Measure:
     """Take the value of `of` where `by` is largest; of several the largest."""
     return measure(MAX_BY, of, by, where=where)

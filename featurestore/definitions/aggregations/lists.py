@@ -24,7 +24,7 @@ FIRST_N, LAST_N, FIRST_DISTINCT, LAST_DISTINCT, DISTINCT_VALUES, TOP_K, BOTTOM_K
 
 
 def first_n(
-    of: Expression | str, n: int, *, distinct: bool = False, where: Expression | None = None
+    of: Expression | str, n: int, *, distinct: bool = False, where: Expression | str | None = None
 ) -> Measure:
     """List the n oldest values, oldest first; of one instant the smallest first.
 
@@ -38,7 +38,7 @@ def first_n(
 
 
 def last_n(
-    of: Expression | str, n: int, *, distinct: bool = False, where: Expression | None = None
+    of: Expression | str, n: int, *, distinct: bool = False, where: Expression | str | None = None
 ) -> Measure:
     """List the n newest values, newest first; of one instant the largest first.
 
@@ -54,25 +54,25 @@ def last_n(
     return _listed(LAST_DISTINCT if distinct else LAST_N, of, n, where)
 
 
-def top_k(of: Expression | str, k: int, *, where: Expression | None = None) -> Measure:
+def top_k(of: Expression | str, k: int, *, where: Expression | str | None = None) -> Measure:
     """List the k largest values, largest first; a value that came twice stands there twice."""
     return _listed(TOP_K, of, k, where, "k")
 
 
-def bottom_k(of: Expression | str, k: int, *, where: Expression | None = None) -> Measure:
+def bottom_k(of: Expression | str, k: int, *, where: Expression | str | None = None) -> Measure:
     """List the k smallest values, smallest first; a value that came twice stands there twice."""
     return _listed(BOTTOM_K, of, k, where, "k")
 
 
 def distinct_values(
-    of: Expression | str, *, limit: int = 100, where: Expression | None = None
+    of: Expression | str, *, limit: int = 100, where: Expression | str | None = None
 ) -> Measure:
     """List the different values, sorted; of more than `limit` those that came last."""
     return _listed(DISTINCT_VALUES, of, limit, where, "limit")
 
 
 def _listed(
-    name: str, of: Expression | str, n: int, where: Expression | None, called: str = "n"
+    name: str, of: Expression | str, n: int, where: Expression | str | None, called: str = "n"
 ) -> Measure:
     problems = out_of_range(called, n, 1, MOST_ITEMS)
     return measure(name, of, where=where, parameters={"n": n}, problems=problems)

@@ -22,7 +22,9 @@ STD, VARIANCE, SAMPLE_STD, SAMPLE_VARIANCE, SKEWNESS, KURTOSIS = (
 )
 
 
-def std(of: Expression | str, *, sample: bool = False, where: Expression | None = None) -> Measure:
+def std(
+    of: Expression | str, *, sample: bool = False, where: Expression | str | None = None
+) -> Measure:
     """Take the standard deviation of the population (divisor n); one value gives 0.
 
     With `sample` that of a sample (divisor n - 1); one value gives none.
@@ -31,13 +33,13 @@ def std(of: Expression | str, *, sample: bool = False, where: Expression | None 
 
 
 def variance(
-    of: Expression | str, *, sample: bool = False, where: Expression | None = None
+    of: Expression | str, *, sample: bool = False, where: Expression | str | None = None
 ) -> Measure:
     """Take the variance of the population (divisor n), or of a sample (divisor n - 1)."""
     return measure(SAMPLE_VARIANCE if sample else VARIANCE, of, where=where)
 
 
-def skewness(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def skewness(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the skewness of the population: which side the longer tail is on.
 
     The third moment about the mean over the cube of the deviation; none where all values are alike.
@@ -45,7 +47,7 @@ def skewness(of: Expression | str, *, where: Expression | None = None) -> Measur
     return measure(SKEWNESS, of, where=where)
 
 
-def kurtosis(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def kurtosis(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the excess kurtosis of the population: how heavy the tails are; 0 for a normal one.
 
     The fourth moment about the mean over the squared variance, less 3; none where all values are

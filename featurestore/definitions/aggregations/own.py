@@ -89,7 +89,7 @@ class OwnAggregation(ABC):
 
 
 def own(
-    aggregation: OwnAggregation, *of: Expression | str, where: Expression | None = None
+    aggregation: OwnAggregation, *of: Expression | str, where: Expression | str | None = None
 ) -> Measure:
     """Take an aggregation of one's own over columns of numbers; see `OwnAggregation`."""
     problems: list[str] = []

@@ -23,7 +23,7 @@ QUANTILES = register(
 )
 
 
-def quantile(of: Expression | str, q: float, *, where: Expression | None = None) -> Measure:
+def quantile(of: Expression | str, q: float, *, where: Expression | str | None = None) -> Measure:
     """Take the smallest value that at least the share q of the values does not exceed.
 
     Always one of the values: no interpolation. Exact up to 256 values in the window (and for as
@@ -37,20 +37,20 @@ def quantile(of: Expression | str, q: float, *, where: Expression | None = None)
     return _quantiles(QUANTILE, of, [q], where)
 
 
-def median(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def median(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the lower median: `quantile` of 0.5."""
     return quantile(of, 0.5, where=where)
 
 
 def quantiles(
-    of: Expression | str, qs: Sequence[float], *, where: Expression | None = None
+    of: Expression | str, qs: Sequence[float], *, where: Expression | str | None = None
 ) -> Measure:
     """List several quantiles of a column; see `quantile`."""
     return _quantiles(QUANTILES, of, qs, where)
 
 
 def _quantiles(
-    name: str, of: Expression | str, qs: Sequence[float], where: Expression | None
+    name: str, of: Expression | str, qs: Sequence[float], where: Expression | str | None
 ) -> Measure:
     wrong = [q for q in qs if not isinstance(q, int | float) or not 0 <= q <= 1]
     problems = tuple(f"a quantile must be from 0 to 1, got {q!r}" for q in wrong)

@@ -33,14 +33,14 @@ def ratio(of: Measure, to: Measure) -> Measure:
 
 
 def covariance(
-    x: Expression | str, y: Expression | str, *, where: Expression | None = None
+    x: Expression | str, y: Expression | str, *, where: Expression | str | None = None
 ) -> Measure:
     """Take the covariance of two columns of the population, over events that have both."""
     return measure(COVARIANCE, *_both(x, y), where=where)
 
 
 def correlation(
-    x: Expression | str, y: Expression | str, *, where: Expression | None = None
+    x: Expression | str, y: Expression | str, *, where: Expression | str | None = None
 ) -> Measure:
     """Take Pearson's correlation of two columns, over events that have both.
 

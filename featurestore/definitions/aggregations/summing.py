@@ -27,7 +27,7 @@ TOTAL, MEAN = (
 )
 
 
-def total(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def total(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Add up a column of numbers: an int for ints and booleans, else a float.
 
     Ints are exact while the total fits into 64 bits. Vectors add up component by component.
@@ -35,7 +35,7 @@ def total(of: Expression | str, *, where: Expression | None = None) -> Measure:
     return measure(TOTAL, of, where=where)
 
 
-def mean(of: Expression | str, *, where: Expression | None = None) -> Measure:
+def mean(of: Expression | str, *, where: Expression | str | None = None) -> Measure:
     """Take the arithmetic mean of a column of numbers; of a boolean, the share that is true.
 
     That of vectors is the vector of the means of their components.

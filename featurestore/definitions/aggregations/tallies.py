@@ -37,7 +37,7 @@ HISTOGRAM = register(
 
 
 def most_frequent(
-    of: Expression | str, k: int, *, capacity: int = 256, where: Expression | None = None
+    of: Expression | str, k: int, *, capacity: int = 256, where: Expression | str | None = None
 ) -> Measure:
     """Map the k most frequent values to how often they came, most frequent first.
 
@@ -57,7 +57,7 @@ def most_frequent(
 
 
 def counts_by(
-    of: Expression | str, *, capacity: int = 256, where: Expression | None = None
+    of: Expression | str, *, capacity: int = 256, where: Expression | str | None = None
 ) -> Measure:
     """Map every value to how often it came, most frequent first; bounds as `most_frequent`."""
     problems = out_of_range("capacity", capacity, 1, MOST_VALUES)
@@ -66,7 +66,7 @@ def counts_by(
 
 
 def histogram(
-    of: Expression | str, *, bins: Sequence[float], where: Expression | None = None
+    of: Expression | str, *, bins: Sequence[float], where: Expression | str | None = None
 ) -> Measure:
     """Count values by bin: below the first edge, between the edges, from the last edge on.
 
