@@ -21,6 +21,7 @@ from featurestore.errors import (
 )
 
 _RETRY_SECONDS = 1
+_LONGEST = 4000  # of a detail, which repeats what came
 _PARTS: dict[type, str] = {
     BadEntity: "bad-entity",
     BadFeature: "bad-feature",
@@ -87,7 +88,7 @@ def problem(status: HTTPStatus, kind: str, detail: str, instance: str, **more: o
         "type": f"urn:featurestore:problem:{kind}",
         "title": status.phrase,
         "status": status.value,
-        "detail": detail,
+        "detail": detail if len(detail) <= _LONGEST else f"{detail[:_LONGEST]}…",
         "instance": instance,
         **more,
     }

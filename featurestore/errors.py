@@ -26,6 +26,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_LONGEST_SLIP = 200  # whoever wrote more meant something else; it takes as long as it is
 _BRIEFLY = reprlib.Repr()
 _BRIEFLY.maxlevel = 3
 _BRIEFLY.maxstring = _BRIEFLY.maxlong = _BRIEFLY.maxother = 200
@@ -191,7 +192,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     >>> hint("amont", ["amount", "user_id"]), hint("zzz", ["amount"])
     ("; did you mean 'amount'?", '')
     """
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name, list(known), n=1) if len(name) <= _LONGEST_SLIP else []
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

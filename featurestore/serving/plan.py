@@ -83,14 +83,19 @@ class Plan:
         read = {key for part in self._parts for key in part.view.entity.keys}
         return {key: kind for key, kind in self.service.keys.items() if key in read}
 
-    def select(self, chosen: tuple[str, ...]) -> "Plan":
+    def select(self, features: Sequence[str]) -> "Plan":
         """Return the plan for some of the service's features, in the order named.
 
         Raises:
             BadFeature: One is not there, or stands twice.
+            RequestError: There is none, or they are one text.
 
         Cost: some 100 µs at first; the last choices are remembered.
         """
+        if isinstance(features, str):
+            msg = f"features must be a list of names, got {features!r}"
+            raise RequestError(msg)
+        chosen = tuple(features)
         plan = self._selected.get(chosen)
         if plan is None:
             self._check(chosen)

@@ -74,11 +74,12 @@ def ask(
     Raises:
         BadEntity: A key is missing or of the wrong type.
         BadFeature: A feature is not there, or stands twice.
+        RequestError: No features are named, or not as a list.
         BadContext: A value of the context is missing, unknown or of the wrong type.
     """
     whole = plan
     if features is not None:
-        plan = plan.select(tuple(features))
+        plan = plan.select(features)
     keys = plan.row_keys(entities)
     moment = now_us if as_of_us is None else as_of_us
     if plan.is_plain and not context:

@@ -38,3 +38,11 @@ def test_a_fault_of_ours_is_answered_whatever_way_the_request_came(catalog: Cata
     lookups.start(Request("users_v1", b"user_id=u1", b"", arrow=False), answers.append)
     assert [answer.status for answer in answers] == [500]
     assert b'"detail":"OverflowError: ","instance":"/v1/features/users_v1"' in answers[0].body
+
+
+def test_what_came_is_repeated_in_part_however_long_it_was(api: Api) -> None:
+    asked = json.dumps({"entities": [{"user_id": "u1"}], "features": ["f" * 1_000_000]})
+    reply = api.ask(request("POST", PATH, asked.encode()))
+    assert reply.status == 422
+    assert reply.json["detail"].startswith("features[0]: there is no feature 'ffff")
+    assert len(reply.json["detail"]) < 5000

@@ -71,6 +71,8 @@ def test_a_feature_that_cannot_be_chosen_is_told(
 def test_choosing_nothing_is_refused(shop: Shop) -> None:
     with pytest.raises(RequestError, match="at least one"):
         shop.ask(WHO, features=[])
+    with pytest.raises(RequestError, match="must be a list of names, got 'spent_1h'"):
+        shop.ask(WHO, features="spent_1h")
 
 
 def test_plans_are_made_once_and_not_kept_for_ever(shop: Shop) -> None:
