@@ -4,6 +4,9 @@ As long as an event counts that is as far ahead of the clock as it may be, from 
 last written to, and a grace on top; in wall time, so that rows of a replay of old events do not
 vanish on arrival. It is told to the store as a time to live, so that the store's clock and the
 flow's need not agree, and it is always the same: one that is told later never shortens a life.
+
+Where `now` is the newest event of the stream, nothing grows old while none comes: rows of such a
+view outlast a week of silence, so that a stream may be fed day by day.
 """
 
 from collections.abc import Sequence
@@ -13,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.aggregation.arrays import Ints
-from featurestore.instants import MILLISECOND, MINUTE
+from featurestore.definitions.view import FeatureView
+from featurestore.instants import DAY, MILLISECOND, MINUTE
 
 SHORTEST_GRACE_US = 10 * MINUTE
+SILENT_GRACE_US = 14 * DAY  # half of it may be used up when expiry is told again
 REMEMBERED = 1 << 20
 _SHIFT = 20  # to bits of a hash that the first place has nothing of
 
@@ -29,16 +34,24 @@ class Expiry:
 
     Attributes:
         horizon_us: For how long after it is written an event counts for something.
+        shortest_grace_us: How much longer a row lives at least.
     """
 
     horizon_us: int
+    shortest_grace_us: int = SHORTEST_GRACE_US
     _hashes: Ints = field(default_factory=lambda: np.zeros(REMEMBERED, dtype=np.int64))
     _until_us: Ints = field(default_factory=lambda: np.zeros(REMEMBERED, dtype=np.int64))
+
+    @classmethod
+    def of(cls, view: FeatureView) -> "Expiry":
+        """Return when rows of a view expire."""
+        grace_us = SILENT_GRACE_US if view.clock == "event" else SHORTEST_GRACE_US
+        return cls(view.horizon_us + view.stream.clock_skew_us, grace_us)
 
     @property
     def grace_us(self) -> int:
         """How much longer a row lives than it must; expiry moves once half of it is used up."""
-        return max(SHORTEST_GRACE_US, self.horizon_us // 4)
+        return max(self.shortest_grace_us, self.horizon_us // 4)
 
     @property
     def lifetime_ms(self) -> int:

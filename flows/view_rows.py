@@ -41,8 +41,7 @@ class ViewRows:
         """Return the rows of a view; `wires` are for looking after them."""
         layout = Layout.of(view)
         tags = [view_tag(view, shard) for shard in range(view.shards)]
-        counts_us = view.horizon_us + view.stream.clock_skew_us
-        return cls(view, layout, tags, Expiry(counts_us), Compactor(wires, layout))
+        return cls(view, layout, tags, Expiry.of(view), Compactor(wires, layout))
 
     def changes(
         self,

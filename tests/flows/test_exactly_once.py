@@ -262,6 +262,17 @@ def test_an_event_ahead_of_the_clock_does_not_expire_before_its_time_comes(redis
         assert store.pttl(row) > (86_400 + 600) * 1000
 
 
+def test_what_has_its_own_clock_outlasts_a_week_in_which_nothing_comes(redis_url: str) -> None:
+    of_events = replace(by_user, windows=["10m"], clock="event")
+    flow = again(redis_url, catalog(of_events))
+    flow.feed("taps", "p0", {0: tap(NOON)})
+    flow.commit()
+    flow.writer.close()
+    with redis.Redis.from_url(redis_url) as store:
+        (row,) = store.keys("*by_user@*:u")
+        assert store.pttl(row) > 7 * 86_400 * 1000
+
+
 def test_the_newest_event_time_never_falls(flow: HandFlow, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as store:
         for offset, at in enumerate((NOON, NOON - SECOND)):
