@@ -33,6 +33,7 @@ from featurestore.storage.wire import Wire
 from featurestore.storage.wires import Wires
 from flows.changes import LETTERS_KEPT, Change, Gathered, counted, ledger_change
 from flows.claims import Claims
+from flows.frontier import Frontier
 from flows.known_stores import KnownStores
 from flows.pace import Pace
 from flows.past import Past, pasts
@@ -130,7 +131,7 @@ class Writer:
                 apart = survives[control.url] if wires.topology.is_cluster else None
                 self._claims[stream] = Claims(of, wires, apart)
             marks = self._watermarks[stream] = Watermarks(stream, views)
-            resumes = {p: marks.read(control, p) for p in partitions}
+            resumes = {p: self._resumes(stream, p, marks.read(control, p)) for p in partitions}
             held = self._ledger(stream, partitions)
             made = pasts(control, stream, {p: at for p, (at, _) in resumes.items()}, held)
             self.pasts |= {(stream, partition): past for partition, past in made.items()}
@@ -269,8 +270,26 @@ class Writer:
         tag = stream_tag(stream)
         return {p: self._held(tag, source_field(stream, p)) for p in partitions}
 
+    def _resumes(self, stream: str, partition: str, watermark: Position) -> Position:
+        """Return where a partition resumes: in a cluster, where the unit furthest behind stands.
+
+        A node that failed over to a replica may have lost what the watermark, elsewhere, is past.
+        """
+        if watermark[0] is None or not self._is_cluster:
+            return watermark
+        held = min(self._held(t, source_field(stream, partition)) for t in self._tags(stream))
+        if held >= watermark[0]:
+            return watermark
+        return None if held < 0 else held, Frontier()
+
+    @property
+    def _is_cluster(self) -> bool:
+        return self._known is not None and self._known.is_cluster
+
     def _held_by(self, view: FeatureView, chunks: Sequence[Chunk]) -> Callable[[bytes, bytes], int]:
         """Return up to where units of a view hold sources: what they say, or its watermark."""
+        if self._is_cluster:
+            return self._held
         marks = self._watermarks[view.stream.name]
         done = {_source(c): marks.of(view, c.partition) for c in chunks}
         return lambda tag, source: max(self._held(tag, source), done[source])
@@ -284,7 +303,8 @@ class Writer:
         for view in self.catalog.views_of(stream):
             of, held_by = self._views[view.name], self._held_by(view, chunks)
             changes |= of.changes(gathered, held_by, past, self.steady())
-        return changes
+        untouched = self._tags(stream) if self._is_cluster else ()  # they say how far they are
+        return {tag: Change() for tag in untouched} | changes
 
     def _finish(self) -> None:
         """Wait for the flush in flight, move the watermarks, look after the rows it changed."""

@@ -5,11 +5,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import redis
 from click.testing import CliRunner
 
 from featurestore.cli import cli
@@ -18,10 +20,14 @@ from featurestore.definitions.catalog import load
 from featurestore.errors import StoreError
 from featurestore.storage.commit import Durability
 from featurestore.storage.events import Events
-from tests.cluster import Cluster, wait
+from tests.cluster import PRIMARIES, Cluster, wait
 from tests.faults.processes import Flow
 from tests.faults.taps import Taps, differences, expected, found, write_definitions
 from tests.faults.test_outages import Stream
+from tests.flows.test_exactly_once import NOON, by_shop, by_user, catalog, counts, tap
+from tests.hand_flow import HandFlow
+
+SPREAD = catalog(replace(by_user, shards=8), replace(by_shop, shards=8))
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +170,50 @@ def test_slots_that_move_while_the_flow_runs_are_followed(tmp_path: Path, empty:
     thread.join()
     assert moved[0] != moved[1] == empty.owner(tag)
     assert stream.wrong(empty.urls[0]) == (0, 0)
+
+
+@pytest.mark.parametrize("node", range(PRIMARIES))
+def test_commits_that_a_promoted_replica_lacks_come_from_the_source_again(
+    empty: Cluster, node: int
+) -> None:
+    events = {n: tap(NOON - n, 1, f"u{n % 30}", f"s{n % 7}") for n in range(200)}
+    events[120]["cents"] = "broken"
+    url = empty.urls[0]
+    first = HandFlow(url, SPREAD, now_us=NOON)
+    first.take_over({"taps": ["p0"]})
+    first.feed("taps", "p0", {n: events[n] for n in range(100)})
+    first.commit()
+    with redis.Redis.from_url(empty.urls[node]) as server:
+        before = {key: server.dump(key) for key in server.scan_iter()}
+        first.feed("taps", "p0", {n: events[n] for n in range(100, 200)})
+        first.commit()
+        first.writer.close()
+        for key in server.scan_iter():
+            server.delete(key)
+        for key, dumped in before.items():
+            server.restore(key, 0, dumped)
+    second = HandFlow(url, SPREAD, now_us=NOON)
+    (after, _) = second.take_over({"taps": ["p0"]})["taps", "p0"]
+    assert after == 99
+    second.feed("taps", "p0", {n: events[n] for n in range(100, 200)})
+    second.commit()
+    second.writer.close()
+    for who in range(30):
+        sent = sum(n % 30 == who and n != 120 for n in range(200))
+        assert counts(url, SPREAD, user=f"u{who}")["taps_10d"] == sent
+    with empty.client() as client:
+        counted = client.hgetall("{fs:taps}!counts")
+    assert [int(counted[name]) for name in (b"read", b"applied", b"invalid")] == [200, 199, 1]
+
+
+def test_a_flow_on_a_cluster_goes_on_where_it_stopped_though_few_units_are_touched(
+    empty: Cluster,
+) -> None:
+    for n in range(3):
+        flow = HandFlow(empty.urls[0], SPREAD, now_us=NOON)
+        (after, _) = flow.take_over({"taps": ["p0"]})["taps", "p0"]
+        assert after == (n - 1 if n else None)
+        flow.feed("taps", "p0", {n: tap(NOON)})
+        flow.commit()
+        flow.writer.close()
+    assert counts(empty.urls[1], SPREAD, user="u")["taps_10d"] == 3
