@@ -44,11 +44,12 @@ from flows.view_rows import ViewRows
 from flows.watermarks import Position, Positions, Watermarks
 
 CHECK_US = 1_000_000
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # rows grow old in sleep, too
 
 
 def steady_us() -> int:
     """Return a clock in microseconds that never jumps; it starts anywhere."""
-    return time.monotonic_ns() // 1000
+    return time.clock_gettime_ns(_STEADY) // 1000
 
 
 @dataclass
