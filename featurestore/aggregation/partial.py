@@ -1,7 +1,6 @@
 """From a block of events to one frame per entity it touches."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +15,10 @@ from featurestore.aggregation.headers import POINTS, TILES
 from featurestore.aggregation.layout import AT, SIGN, Layout
 from featurestore.aggregation.records import Records, in_order, lifted, merged
 from featurestore.aggregation.tiling import newest, tiles_of
+from featurestore.contracts.condition import holds
 from featurestore.contracts.reversal import reversing
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.expression import Arrow, as_expression
+from featurestore.definitions.expression import Arrow
 
 Numbered = tuple[Ints, BytesArray]
 
@@ -107,8 +107,7 @@ def _wanted(layout: Layout, events: pa.RecordBatch) -> np.ndarray[tuple[int], np
     where = layout.view.where
     if where is None:
         return np.ones(events.num_rows, dtype=bool)
-    chosen: Any = as_expression(where).evaluate(_columns(events))
-    return np.asarray(pc.fill_null(chosen, False)).astype(bool)  # noqa: FBT003 - Arrow's way
+    return holds(where, _columns(events))
 
 
 def _columns(events: pa.RecordBatch) -> dict[str, Arrow]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.definitions.expression import as_expression
+from featurestore.contracts.condition import holds
 from featurestore.definitions.stream import Stream
 
 
@@ -20,9 +20,7 @@ def reversing(stream: Stream, events: pa.RecordBatch) -> npt.NDArray[np.bool_]:
     """Tell which events reverse another; none where the stream has no `reverses`."""
     if stream.reverses is None:
         return np.zeros(events.num_rows, dtype=bool)
-    columns = dict(zip(events.schema.names, events.columns, strict=True))
-    marks: Any = as_expression(stream.reverses).evaluate(columns)
-    return np.asarray(pc.fill_null(marks, False)).astype(bool)  # noqa: FBT003 - Arrow's way
+    return holds(stream.reverses, dict(zip(events.schema.names, events.columns, strict=True)))
 
 
 def as_it_happened(stream: Stream, events: pa.RecordBatch) -> pa.RecordBatch:

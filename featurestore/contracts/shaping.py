@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.contracts.cells import plain
+from featurestore.contracts.condition import holds
 from featurestore.contracts.fixed_text import Ints
 from featurestore.contracts.piece import Piece, in_order
 from featurestore.contracts.reference_table import References
 from featurestore.contracts.rejection import Reason
 from featurestore.contracts.reversal import happened
 from featurestore.contracts.verdict import Fault, printable
+from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.contract import Column, contract_columns
 from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.expression import as_expression
@@ -63,13 +65,12 @@ class Shaping:
         stream = self.stream
         names = {*self.columns, stream.event_time}
         names |= {stream.event_id} if stream.event_id is not None else set()
-        names |= set(as_expression(stream.where).columns()) if stream.where is not None else set()
+        names |= columns_of(stream.where)
         for name in reversed(list(stream.derive)):  # a derived column may use earlier ones
-            made = as_expression(stream.derive[name])
-            names |= set(made.columns()) if name in names else set()
+            names |= columns_of(stream.derive[name]) if name in names else set()
         for enrichment in stream.enrich:
             used = names & set(enrichment.columns)
-            names |= set(enrichment.key.columns()) if used else set()
+            names |= columns_of(enrichment.key) if used else set()
         return [column for column in stream.columns.values() if column.name in names]
 
     @cached_property
@@ -175,8 +176,7 @@ class Shaping:
         """Tell which events are wanted; None if all are."""
         if self.stream.where is None or not size:
             return None
-        chosen: Any = as_expression(self.stream.where).evaluate(columns)
-        return np.asarray(pc.fill_null(chosen, False)).astype(bool)  # noqa: FBT003 - Arrow's way
+        return holds(self.stream.where, columns)
 
 
 def _part(events: Piece, first: int, last: int) -> Piece:

@@ -12,8 +12,8 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import TypeVar
 
+from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.expression import as_expression
 from featurestore.definitions.foreign import Foreign
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.problems import gathering
@@ -100,8 +100,7 @@ class Catalog:
         """Return the columns of a stream that anything is computed of, or its entities named by."""
         identity = stream.event_id if stream.dedupe is not None else None
         of_stream = [stream.reverses, stream.reverses_time, identity]
-        expressions = [as_expression(column) for column in of_stream if column is not None]
-        used = {name for expression in expressions for name in expression.columns()}
+        used = columns_of(*of_stream)
         for view in self.views_of(stream.name):
             used |= {*view.columns_used, *view.entity.keys}
         return used

@@ -15,6 +15,7 @@ from functools import cached_property
 import pyarrow as pa
 from pydantic import BaseModel
 
+from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.contract import (
     Column,
     Kind,
@@ -106,10 +107,6 @@ class Stream:
             ),
         }
         require(f"stream {self.name!r}", holds)
-        derive = {name: as_expression(made) for name, made in self.derive.items()}
-        object.__setattr__(self, "derive", derive)
-        if isinstance(self.where, str):
-            object.__setattr__(self, "where", as_expression(self.where))
         report(self._problems())
 
     @cached_property
@@ -184,7 +181,7 @@ class Stream:
                 return self._unknown(used, columns)
         if (wrong := misuse(expression, columns)) is not None:
             return wrong
-        if not any(True for _ in expression.columns()):
+        if not columns_of(expression):
             return f"{expression} uses no column, so it is the same for every event"
         if _compares_with_none(expression):
             return f"{expression} compares with None, which is never true; write .is_null()"
@@ -241,7 +238,7 @@ class Stream:
     def _reversal_problems(self) -> list[str]:
         problems = []
         if self.reverses is not None:
-            kind = self.kind_of(as_expression(self.reverses))
+            kind = self.kind_of(self.reverses)
             if not isinstance(kind, Kind):
                 problems.append(f"reverses: {kind}")
             elif kind is not Kind.BOOL:
@@ -265,8 +262,7 @@ class Stream:
         A reversal finds what the event it undoes has found: those before that one.
         """
         looked_up = [e.name for e in self.enrich if e.table.upstream]
-        undoing = "" if self.reverses is None else self.reverses
-        needed = {*as_expression(undoing).columns(), self.reverses_time or ""}
+        needed = columns_of(self.reverses, self.reverses_time)
         late = sorted(needed & (set(self.columns) - set(self.shaped)))
         if not looked_up:
             return []

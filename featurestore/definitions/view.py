@@ -8,9 +8,10 @@ from hashlib import blake2b
 from typing import Literal
 
 from featurestore.definitions.aggregations.own import namesakes
+from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.expression import Expression, as_expression
+from featurestore.definitions.expression import Expression
 from featurestore.definitions.measure import Measure
 from featurestore.definitions.problems import NAME_RULE, is_name, report, require
 from featurestore.definitions.row_size import RowSize, row_size
@@ -115,8 +116,6 @@ class FeatureView:
             ),
         }
         require(f"view {self.name!r}", holds)
-        if isinstance(self.where, str):
-            object.__setattr__(self, "where", as_expression(self.where))
         report([f"view {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property
@@ -206,8 +205,7 @@ class FeatureView:
         """The columns of the stream that its features are computed of, sorted."""
         measures = [each for m in self.features.values() for each in m.everything()]
         expressions = [expression for measure in measures for expression in measure.inputs]
-        expressions += [as_expression(self.where)] if self.where is not None else []
-        return sorted({name for expression in expressions for name in expression.columns()})
+        return sorted(columns_of(self.where, *expressions))
 
     def _problems(self) -> list[str]:
         windows, problems = parse_windows(self.windows, self.offset)
