@@ -53,8 +53,7 @@ def _as_int(values: Any) -> Any:
 
 def _whole(digits: Any) -> Any:
     """Read texts of up to 19 digits, of which not all fit into 64 bits."""
-    plain = pc.replace_substring_regex(digits, r"^([-+]?)0+([0-9])", r"\1\2")
-    wide = pc.cast(plain, _WIDE)
+    wide = pc.cast(digits, _WIDE)
     fits = pc.less_equal(pc.abs(wide), pa.scalar(_LARGEST).cast(_WIDE))
     return pc.cast(pc.if_else(fits, wide, none_like(wide)), pa.int64())
 
