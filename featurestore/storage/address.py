@@ -7,7 +7,7 @@ import redis
 from featurestore.errors import without_password
 
 _SCHEMES = ("redis", "rediss", "unix")
-_EXAMPLE = "write redis://[:password@]host:port/db"
+_EXAMPLE = "write redis://[:password@]host:port"
 _ESCAPES = "and # / ? of a password as %23 %2F %3F"
 
 
@@ -20,31 +20,39 @@ def problem(url: str) -> str | None:
     'cache:6379' must be redis://host:port, rediss://host:port (TLS) or unix://path
     >>> print(problem("redis://:s#cret@cache:6379"))
     'redis://:***@cache:6379': its port is no number up to 65535; write \
-redis://[:password@]host:port/db, and # / ? of a password as %23 %2F %3F
+redis://[:password@]host:port, and # / ? of a password as %23 %2F %3F
     """
     scheme, separator, _ = url.partition("://")
     if scheme not in _SCHEMES or not separator:
         wanted = "must be redis://host:port, rediss://host:port (TLS) or unix://path"
         return f"{without_password(url)!r} {wanted}"
-    wrong = _wrong_place(url) or _wrong_options(url)
+    wrong = misplaced(url) or _wrong_database(url) or _wrong_options(url)
     return f"{without_password(url)!r}: {wrong}" if wrong else None
 
 
-def _wrong_place(url: str) -> str | None:
+def misplaced(url: str) -> str | None:
+    """Say what is wrong with the host and the port of a URL, whatever path it has; None if nothing.
+
+    >>> print(misplaced("redis://cache:6379/payments"), misplaced("redis://[::1/payments"))
+    None its host cannot be read; write redis://[:password@]host:port
+    """
     try:
         parts = urlsplit(url)
     except ValueError:  # a bracket of an IPv6 address is missing
         return f"its host cannot be read; {_EXAMPLE}"
-    if parts.scheme == "unix":
-        return None
     try:
         parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         return f"its port is no number up to 65535; {_EXAMPLE}, {_ESCAPES}"
-    database = parts.path.strip("/")
-    if database and not (database.isascii() and database.isdigit()):
-        return f"its database {database!r} is no number; {_EXAMPLE}"
     return None
+
+
+def _wrong_database(url: str) -> str | None:
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    if parts.scheme == "unix" or not database or (database.isascii() and database.isdigit()):
+        return None
+    return f"its database {database!r} is no number; {_EXAMPLE}/db"
 
 
 def _wrong_options(url: str) -> str | None:

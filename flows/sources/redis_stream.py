@@ -15,12 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from featurestore.contracts.block import Block, Documents, Packed
-from featurestore.errors import SourceError, StoreBusy, StoreRefused, StoreUnreachable
+from featurestore.errors import (
+    SourceError,
+    StoreBusy,
+    StoreRefused,
+    StoreUnreachable,
+    without_password,
+)
 from featurestore.instants import MILLISECOND, instant_text
 from featurestore.storage.commands import pack
 from featurestore.storage.topology import Topology
@@ -80,7 +85,7 @@ class RedisStreamPartition:
         self, source: RedisStream, after: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._source, self._at, self._clock = source, after, clock
-        self._server = shown(source.url)
+        self._server = without_password(source.url)
         self._wires: Wires | None = None
         self._known: Topology | None = None
         self._outage = Outage(self._server, source.patience_seconds)
@@ -250,16 +255,6 @@ def id_of(offset: int) -> bytes:
     b'1-2'
     """
     return b"%d-%d" % (offset >> 64, offset & _LOW)
-
-
-def shown(url: str) -> str:
-    """Return a server's URL without its password.
-
-    >>> shown("redis://ann:secret@db:6379/1")
-    'redis://db:6379'
-    """
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'' if parts.netloc else parts.path}"
 
 
 def _documents(answer: Reply) -> Documents | None:

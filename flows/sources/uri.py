@@ -18,14 +18,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from featurestore.definitions.stream import Stream
-from featurestore.errors import SourceError, has, hint
+from featurestore.errors import SourceError, has, hint, without_password
+from featurestore.storage.address import misplaced, problem
 from featurestore.storage.keys import events_key
 from flows.sources.byte_file import readable
 from flows.sources.columns import wanted_by
 from flows.sources.csv_rows import CsvFile
 from flows.sources.json_lines import JsonLinesFile
 from flows.sources.parquet_rows import ParquetFile
-from flows.sources.redis_stream import PATIENCE_SECONDS, RedisStream, shown
+from flows.sources.redis_stream import PATIENCE_SECONDS, RedisStream
 from flows.sources.several import Several
 from flows.sources.source import Source
 from flows.sources.standard_input import NAME as STDIN
@@ -115,26 +116,29 @@ def redis_place(uri: str) -> tuple[str, str]:
     """Return the store and the key that a ``redis://`` URI names.
 
     Raises:
-        SourceError: It names no key.
+        SourceError: It names no key, or no server.
 
     >>> redis_place("redis://host:6379/2/merchants")
     ('redis://host:6379/2', 'merchants')
     """
+    wrong = misplaced(uri)
+    if wrong:
+        msg = f"{without_password(uri)!r}: {wrong}"
+        raise SourceError(msg)
     parts = urlsplit(uri)
-    try:
-        parts.port  # noqa: B018 - reading it checks it
-    except ValueError as error:
-        msg = f"{shown(uri)}: its port is no number up to 65535; write redis://host:port/key"
-        raise SourceError(msg) from error
     first, _, rest = parts.path.lstrip("/").partition("/")
-    database, key = (first, rest) if first.isdigit() else ("0", parts.path.lstrip("/"))
+    database, key = (first, rest) if first.isdecimal() else ("0", parts.path.lstrip("/"))
     if not key:
         msg = (
-            f"{shown(uri)} names no stream: write redis://host:port/key, or "
+            f"{without_password(uri)!r} names no key: write redis://host:port/key, or "
             "redis://host:port/database/key"
         )
         raise SourceError(msg)
-    return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, "")), unquote(key)
+    url = urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+    wrong = problem(url)
+    if wrong:
+        raise SourceError(wrong)
+    return url, unquote(key)
 
 
 def _files(stream: Stream, paths: Sequence[str]) -> Source:

@@ -204,7 +204,7 @@ def test_a_server_away_for_a_moment_costs_a_line_and_no_event(tmp_path: Path, ca
     assert block.events.documents == [b"2"]  # type: ignore[union-attr]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert f"redis://127.0.0.1:{server.port} is away" in said[0]
+    assert f"{server.url} is away" in said[0]
     assert "is back" in said[1]
 
 
