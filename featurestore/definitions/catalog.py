@@ -166,8 +166,9 @@ def _module(definitions: str) -> ModuleType:
         _look_in("")
         return importlib.import_module(definitions)
     error = code.failure
-    if error is None or isinstance(error, DefinitionError):
-        raise error or AssertionError  # either it returned, or something was raised
+    assert error is not None  # else it has returned
+    if isinstance(error, DefinitionError):
+        raise error
     msg = f"{definitions}: cannot be loaded: {_where(error, definitions)}{code.said}"
     raise DefinitionError([msg]) from error
 

@@ -1,4 +1,4 @@
-"""Code that users bring along: modules of definitions, validators, transforms, mending functions.
+"""Code that users bring along: modules, validators, transforms, on-demand and mending functions.
 
 It is not ours and may raise anything; that must stop no flow and show nobody a traceback. What ends
 a process (`SystemExit`, `KeyboardInterrupt`) still does.

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from traceback import extract_tb
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
+from featurestore.definitions.foreign import Foreign
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.served import Served
 from featurestore.definitions.service import Computed, Place
@@ -90,8 +90,11 @@ class Computing:
         }
         known = {*function.declared, NOW}
         mine = {name: array for name, array in context.items() if name in known}
-        with _Guarded(function.name):
+        given: Any = None
+        with Foreign() as code:
             given = function(_Named(features), _Named(mine))
+        if code.failure is not None:
+            raise _raised(function, code.failure) from code.failure
         _check_names(function, given)
         return {
             to: Series(_checked(function, name, given[name], count), function.promised[name].kind)
@@ -149,27 +152,8 @@ class _Named(dict[str, Any]):
         raise KeyError(msg)
 
 
-class _Guarded:
-    """Makes one error of whatever a user's function raises.
-
-    The one place where anything may come up: the function is not ours, and what it raises must
-    harm no other service. What ends a process (`SystemExit`, `KeyboardInterrupt`) still does.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception):
-            frame = extract_tb(trace)[-1]
-            said = error.args[0] if isinstance(error, KeyError) and error.args else error
-            what = f"raised {type(error).__name__} in line {frame.lineno} ({frame.name}): {said}"
-            raise OnDemandFailed(self._name, what) from error
+def _raised(function: OnDemand, error: Exception) -> OnDemandFailed:
+    frame = extract_tb(error.__traceback__)[-1]
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
+    what = f"raised {type(error).__name__} in line {frame.lineno} ({frame.name}): {said}"
+    return OnDemandFailed(function.name, what)
