@@ -214,13 +214,9 @@ def _default(schema: Any, part: Part) -> Any:
 
 def _plain(value: Any, part: Part) -> Any:
     value = value.value if isinstance(value, Enum) else value
-    if (
-        isinstance(part, Leaf)
-        and part.type == "choice"
-        and type(value) is not type(part.choices[0])
-    ):
-        return Unclear
     match part, value:
+        case Leaf(type="choice", choices=(first, *_)), _ if type(value) is not type(first):
+            return Unclear
         case Leaf(type="bool"), bool():
             return value
         case Leaf(type="str") | Leaf(type="choice"), str():
