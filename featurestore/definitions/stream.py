@@ -84,29 +84,7 @@ class Stream:
     clock_skew: str | timedelta = field(default="1m", kw_only=True)
 
     def __post_init__(self) -> None:
-        is_model = isinstance(self.contract, type) and issubclass(self.contract, BaseModel)
-        holds = {
-            NAME_RULE: is_name(self.name),
-            f"contract must be a pydantic model, got {self.contract!r}": is_model,
-            f"event_time must name a column, got {self.event_time!r}": (
-                isinstance(self.event_time, str)
-            ),
-            f"transforms must be a list of functions, got {self.transforms!r}": (
-                is_list(self.transforms, Callable)
-            ),
-            f"enrich must be a list, as in [merchants.on('merchant_id')], got {self.enrich!r}": (
-                is_list(self.enrich, Enrichment)
-            ),
-            f"derive must be a dict of expressions by name, got {self.derive!r}": (
-                isinstance(self.derive, Mapping)
-                and is_list(list(self.derive), str)
-                and is_list(list(self.derive.values()), Expression | str)
-            ),
-            f"where must be an expression, got {self.where!r}": (
-                isinstance(self.where, Expression | str | None)
-            ),
-        }
-        require(f"stream {self.name!r}", holds)
+        require(f"stream {self.name!r}", self._types())
         report(self._problems())
 
     @cached_property
@@ -202,6 +180,31 @@ class Stream:
             f"column {name!r} is not in stream {self.name!r} {has(list(columns))}"
             f"{hint(name, columns)}"
         )
+
+    def _types(self) -> dict[str, bool]:
+        """Say what must be what, and whether it is; nothing else is looked at before."""
+        is_model = isinstance(self.contract, type) and issubclass(self.contract, BaseModel)
+        return {
+            NAME_RULE: is_name(self.name),
+            f"contract must be a pydantic model, got {self.contract!r}": is_model,
+            f"event_time must name a column, got {self.event_time!r}": (
+                isinstance(self.event_time, str)
+            ),
+            f"transforms must be a list of functions, got {self.transforms!r}": (
+                is_list(self.transforms, Callable)
+            ),
+            f"enrich must be a list, as in [merchants.on('merchant_id')], got {self.enrich!r}": (
+                is_list(self.enrich, Enrichment)
+            ),
+            f"derive must be a dict of expressions by name, got {self.derive!r}": (
+                isinstance(self.derive, Mapping)
+                and is_list(list(self.derive), str)
+                and is_list(list(self.derive.values()), Expression | str)
+            ),
+            f"where must be an expression, got {self.where!r}": (
+                isinstance(self.where, Expression | str | None)
+            ),
+        }
 
     def _problems(self) -> list[str]:
         problems = self._column_problems() or self._transform_problems()

@@ -98,24 +98,7 @@ class FeatureView:
     clock: Literal["wall", "event"] = field(default="wall", kw_only=True)
 
     def __post_init__(self) -> None:
-        listed = isinstance(self.windows, Sequence) and not isinstance(self.windows, str)
-        holds = {
-            NAME_RULE: is_name(self.name),
-            f"stream must be a Stream, got {self.stream!r}": isinstance(self.stream, Stream),
-            f"entity must be an Entity, got {self.entity!r}": isinstance(self.entity, Entity),
-            f"windows must be a list, as in ['1h'], got {self.windows!r}": listed,
-            f"features must be a dict, as in {{'payments': count()}}, got {self.features!r}": (
-                isinstance(self.features, Mapping)
-            ),
-            f"record_budget must be a whole number, got {self.record_budget!r}": (
-                type(self.record_budget) is int
-            ),
-            f"shards must be a whole number, got {self.shards!r}": type(self.shards) is int,
-            f"where must be an expression, got {self.where!r}": (
-                isinstance(self.where, Expression | str | None)
-            ),
-        }
-        require(f"view {self.name!r}", holds)
+        require(f"view {self.name!r}", self._types())
         report([f"view {self.name!r}: {problem}" for problem in self._problems()])
 
     @cached_property
@@ -206,6 +189,26 @@ class FeatureView:
         measures = [each for m in self.features.values() for each in m.everything()]
         expressions = [expression for measure in measures for expression in measure.inputs]
         return sorted(columns_of(self.where, *expressions))
+
+    def _types(self) -> dict[str, bool]:
+        """Say what must be what, and whether it is; nothing else is looked at before."""
+        listed = isinstance(self.windows, Sequence) and not isinstance(self.windows, str)
+        return {
+            NAME_RULE: is_name(self.name),
+            f"stream must be a Stream, got {self.stream!r}": isinstance(self.stream, Stream),
+            f"entity must be an Entity, got {self.entity!r}": isinstance(self.entity, Entity),
+            f"windows must be a list, as in ['1h'], got {self.windows!r}": listed,
+            f"features must be a dict, as in {{'payments': count()}}, got {self.features!r}": (
+                isinstance(self.features, Mapping)
+            ),
+            f"record_budget must be a whole number, got {self.record_budget!r}": (
+                type(self.record_budget) is int
+            ),
+            f"shards must be a whole number, got {self.shards!r}": type(self.shards) is int,
+            f"where must be an expression, got {self.where!r}": (
+                isinstance(self.where, Expression | str | None)
+            ),
+        }
 
     def _problems(self) -> list[str]:
         windows, problems = parse_windows(self.windows, self.offset)

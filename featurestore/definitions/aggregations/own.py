@@ -92,21 +92,25 @@ def own(
     aggregation: OwnAggregation, *of: Expression | str, where: Expression | str | None = None
 ) -> Measure:
     """Take an aggregation of one's own over columns of numbers; see `OwnAggregation`."""
-    problems: list[str] = []
+    problems: tuple[str, ...] = ()
     if not 0 < len(of) <= MOST_INPUTS:
-        problems.append(f"name 1 to {MOST_INPUTS} columns, got {len(of)}")
+        problems = (f"name 1 to {MOST_INPUTS} columns, got {len(of)}",)
+    wrong = _wrong(aggregation)
+    if wrong is not None:
+        return measure(OWN_FLOAT, *of, where=where, problems=(*problems, wrong))
+    name = OWN_INT if aggregation.gives is int else OWN_FLOAT
+    return measure(name, *of, where=where, parameters={"own": aggregation}, problems=problems)
+
+
+def _wrong(aggregation: object) -> str | None:
     if not isinstance(aggregation, OwnAggregation):
-        problems.append(f"{aggregation!r} is no OwnAggregation: derive its class from that")
-        return measure(OWN_FLOAT, *of, where=where, problems=tuple(problems))
+        return f"{aggregation!r} is no OwnAggregation: derive its class from that"
     unsaid = [name for name in ("name", "empty") if not getattr(aggregation, name, None)]
     if unsaid:
-        problems.append(f"{type(aggregation).__name__} does not say its {' and its '.join(unsaid)}")
-        return measure(OWN_FLOAT, *of, where=where, problems=tuple(problems))
+        return f"{type(aggregation).__name__} does not say its {' and its '.join(unsaid)}"
     if not all(type(v) in (int, float) for v in aggregation.empty.values()):
-        problems.append(f"empty of {aggregation} must have ints and floats only")
-    name = OWN_INT if aggregation.gives is int else OWN_FLOAT
-    parameters = {"own": aggregation}
-    return measure(name, *of, where=where, parameters=parameters, problems=tuple(problems))
+        return f"empty of {aggregation} must have ints and floats only"
+    return None
 
 
 def namesakes(features: Mapping[str, Measure]) -> list[str]:
