@@ -3,14 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias, TypedDict
+from typing import Protocol, Self, TypedDict
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.catalog import Catalog, load
 from featurestore.errors import UnknownName
-from featurestore.instants import parse_instant, to_us
+from featurestore.instants import Moment, moment_us
 from featurestore.serving.context import Given
 from featurestore.serving.plan import Plan
 from featurestore.serving.question import ask
@@ -19,7 +18,6 @@ from featurestore.storage.embedded import store_url
 from featurestore.storage.rows import AsyncRows, Rows
 
 Entity = Mapping[str, object]
-Moment: TypeAlias = datetime | str | int
 
 
 class Fetches(Protocol):
@@ -238,16 +236,5 @@ class _Moments(TypedDict):
 
 
 def _moments(as_of: Moment | None) -> _Moments:
-    return {"now_us": time.time_ns() // 1000, "as_of_us": None if as_of is None else _us(as_of)}
-
-
-def _us(moment: Moment) -> int:
-    match moment:
-        case datetime():
-            return to_us(moment)
-        case str():
-            return parse_instant(moment)
-        case int():
-            return moment
-    msg = f"as_of must be a datetime, text as 2026-01-31T12:00:00Z, or microseconds, got {moment!r}"
-    raise TypeError(msg)
+    as_of_us = None if as_of is None else moment_us(as_of)
+    return {"now_us": time.time_ns() // 1000, "as_of_us": as_of_us}

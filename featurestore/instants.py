@@ -6,6 +6,9 @@ The only place where one becomes the other.
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import TypeAlias
+
+Moment: TypeAlias = datetime | str | int
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -117,6 +120,27 @@ def parse_instant(text: str) -> int:
         msg = f"{text!r} is no instant: write it as 2026-01-31T12:00:00Z"
         raise ValueError(msg) from error
     return microseconds
+
+
+def moment_us(moment: Moment) -> int:
+    """Return a moment, however a caller may write it, as microseconds UTC.
+
+    Raises:
+        ValueError: It is text, but no instant.
+        TypeError: It is nothing of these.
+
+    >>> moment_us(datetime(1970, 1, 1, 0, 0, 1)), moment_us("1970-01-01T00:00:01Z"), moment_us(7)
+    (1000000, 1000000, 7)
+    """
+    match moment:
+        case datetime():
+            return to_us(moment)
+        case str():
+            return parse_instant(moment)
+        case int():
+            return moment
+    msg = f"a moment is a datetime, text as 2026-01-31T12:00:00Z, or microseconds, not {moment!r}"
+    raise TypeError(msg)
 
 
 def day_text(days: int) -> str:

@@ -16,7 +16,7 @@ from featurestore.contracts.block import Block
 from featurestore.contracts.rejection import Rejection
 from featurestore.definitions.catalog import Catalog, load
 from featurestore.definitions.stream import Stream
-from featurestore.instants import duration_us, from_us, parse_instant, to_us
+from featurestore.instants import Moment, duration_us, from_us, moment_us
 from featurestore.serving.vector import Vectors
 from featurestore.storage.wires import Wires
 from featurestore.testing.events import as_events
@@ -31,7 +31,6 @@ from flows.past import Past
 from flows.sources.uri import parse_source
 from flows.steps import Chunk
 
-Moment: TypeAlias = datetime | str | int
 Place: TypeAlias = tuple[str, str]  # a stream and its partition
 
 _FAR_US = 2**62  # so late that no event is from the future
@@ -88,7 +87,7 @@ class Store:
     ) -> None:
         self.catalog = _catalog(definitions)
         self._given = references or {}
-        self._now_us = None if now is None else _us(now)
+        self._now_us = None if now is None else moment_us(now)
         self._newest_us = 0
         self._rows = MemoryRows()
         self._ends: dict[Place, int] = {}
@@ -103,7 +102,7 @@ class Store:
 
     def move_to(self, now: Moment) -> None:
         """Put the clock somewhere, forth or back; it stands still from then on."""
-        self._now_us = _us(now)
+        self._now_us = moment_us(now)
 
     def advance(self, duration: str | timedelta) -> None:
         """Move the clock on, as in ``advance("1h")``; it stands still from then on."""
@@ -197,7 +196,7 @@ class Store:
         return self._newest_us if self._now_us is None else self._now_us
 
     def _moment(self, as_of: Moment | None) -> int:
-        return self._clock() if as_of is None else _us(as_of)
+        return self._clock() if as_of is None else moment_us(as_of)
 
     def _blocks(self, stream: Stream, events: Any, partition: str) -> Iterator[Block]:
         if isinstance(events, Path):
@@ -257,9 +256,3 @@ def _catalog(definitions: Any) -> Catalog:
     if isinstance(definitions, ModuleType):
         return load(definitions.__name__)
     return Catalog.of(definitions if isinstance(definitions, Iterable) else [definitions])
-
-
-def _us(moment: Moment) -> int:
-    if isinstance(moment, str):
-        return parse_instant(moment)
-    return to_us(moment) if isinstance(moment, datetime) else moment

@@ -79,7 +79,7 @@ def test_what_is_no_moment_is_said(url: str, payments: Catalog) -> None:
     with Client(payments, url) as client:
         with pytest.raises(ValueError, match="'noon' is no instant: write it as"):
             client.get("fraud_v1", ENTITY, as_of="noon")
-        with pytest.raises(TypeError, match=r"as_of must be a datetime, text as .*, got 1\.5"):
+        with pytest.raises(TypeError, match=r"a moment is a datetime, text as .*, not 1\.5"):
             client.get("fraud_v1", ENTITY, as_of=1.5)  # type: ignore[arg-type]
 
 
