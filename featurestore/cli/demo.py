@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import click
@@ -80,7 +79,6 @@ def demo(*, seconds: float | None, port: int | None, speed_up: float) -> None:
     ):
         watch = Watch(url, _start(processes, url, [port] if port else [_PORT, 0], speed_up))
         try:
-            _wait_for_api(processes, watch)
             _show(processes, watch, time.monotonic() + (seconds or float("inf")), url)
         except KeyboardInterrupt:
             click.echo("stopping")
@@ -160,30 +158,14 @@ def _start(processes: Processes, url: str, ports: Sequence[int], speed_up: float
 
 def _start_api(processes: Processes, url: str, ports: Sequence[int]) -> str:
     """Start the API at the first of these ports that it can have; 0 is any that is free."""
+    name = "api"
     for port in ports:
         api = ["featurestore", "serve", str(EXAMPLE), "--port", str(port), "--redis", url]
-        processes.start("api", api)
-        answers = processes.said("api", _ANSWERS, _START_SECONDS)
+        processes.start(name, api)
+        answers = processes.said(name, _ANSWERS, _START_SECONDS)
         if answers is not None:
             return answers[1]
-    processes.check()
-    msg = f"the API does not answer within {_START_SECONDS:.0f} s"
-    raise FeatureStoreError(msg)
-
-
-def _wait_for_api(processes: Processes, watch: Watch) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        processes.check()
-        try:
-            watch.ask()
-        except (URLError, ConnectionError, TimeoutError) as error:
-            if time.monotonic() > deadline:
-                msg = f"the API does not answer at {watch.api}: {error}"
-                raise FeatureStoreError(msg) from error
-            time.sleep(_TICK_SECONDS)
-        else:
-            return
+    raise processes.ended(name)
 
 
 def _show(processes: Processes, watch: Watch, until: float, url: str) -> None:

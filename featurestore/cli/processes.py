@@ -45,7 +45,11 @@ class Processes:
             )
 
     def said(self, name: str, what: re.Pattern[str], seconds: float) -> re.Match[str] | None:
-        """Wait until one has said something; None once it has ended, or after so long."""
+        """Wait until one has said something; None if it ends without.
+
+        Raises:
+            FeatureStoreError: It neither said so nor ended for so long.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             ended = self._running[name].poll() is not None
@@ -53,7 +57,8 @@ class Processes:
             if found or ended:
                 return found
             time.sleep(_POLL_SECONDS)
-        return None
+        msg = f"{name} does not start within {seconds:g} s"
+        raise FeatureStoreError(msg)
 
     def check(self) -> None:
         """Make sure that all are alive.
@@ -62,11 +67,14 @@ class Processes:
             FeatureStoreError: One has ended; has the end of its log.
         """
         for name, process in self._running.items():
-            code = process.poll()
-            if code is not None:
-                said = self._log(name).read_text(errors="replace").splitlines()[-_LOG_LINES:]
-                msg = f"{name} ended with {code}; its log ends:\n" + "\n".join(said)
-                raise FeatureStoreError(msg)
+            if process.poll() is not None:
+                raise self.ended(name)
+
+    def ended(self, name: str) -> FeatureStoreError:
+        """Return what there is to say of one that has ended, with the end of its log."""
+        said = self._log(name).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        code = self._running[name].returncode
+        return FeatureStoreError(f"{name} ended with {code}; its log ends:\n" + "\n".join(said))
 
     def stop(self) -> None:
         """Ask one after the other to end, the last one started first; kill who does not."""

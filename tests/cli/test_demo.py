@@ -154,6 +154,18 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(
         demo._start_api(processes, redis_url, [taken])
 
 
+def test_a_process_that_is_slow_to_start_is_not_started_twice(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(demo, "_START_SECONDS", 0.1)
+    with (
+        side_by_side(tmp_path) as processes,
+        pytest.raises(FeatureStoreError, match=r"api does not start within 0\.1 s"),
+    ):
+        demo._start_api(processes, redis_url, [free_port(), 0])
+
+
 def test_what_to_try_names_a_command_that_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     beside = Path(sys.executable).with_name("featurestore")
     monkeypatch.setenv("PATH", str(beside.parent))
