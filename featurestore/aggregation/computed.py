@@ -107,5 +107,4 @@ def listed(vectors: Values) -> Ragged:
 
 def divided(values: Values, by: Values | npt.NDArray[np.floating]) -> Floats:
     """Return quotients, missing where the divisor is not positive."""
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-        return finite(np.where(by <= 0, np.nan, values / np.where(by <= 0, 1, by)))
+    return finite(np.where(by <= 0, np.nan, values / np.where(by <= 0, 1, by)))

@@ -103,6 +103,7 @@ def joined(first: Records, second: Records) -> Records:
     return Records(np.concatenate([first.rows, second.rows]), state, first.words)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what leaves the range of floats is infinite then
 def merged(layout: Layout, tiles: Records, groups: Groups) -> Records:
     """Return one tile per group; the tiles of a group are sorted by time.
 

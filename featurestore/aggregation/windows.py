@@ -118,6 +118,7 @@ class Reading:
         cut = records.take(chosen)
         return cut, window * len(now_us) + cut.rows
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite has no value
     def _answer(
         self, cut: Records, of_cells: Ints, now_us: Ints
     ) -> tuple[list[Series], list[Series]]:

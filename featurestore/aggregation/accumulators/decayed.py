@@ -54,8 +54,7 @@ class Decayed:
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add up what is left of each part at the last event of all."""
         ages = plain(merged, "last")[groups.ids] - plain(states, "last")
-        with np.errstate(invalid="ignore"):  # what is infinite stays so, whatever is left of it
-            sums = groups.total(plain(states, self.name) * self.left(ages))
+        sums = groups.total(plain(states, self.name) * self.left(ages))
         return {self.name: np.where(np.isnan(sums), np.inf, sums)}
 
     def left(self, ages_us: Values) -> Floats:

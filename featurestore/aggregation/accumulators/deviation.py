@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featurestore.aggregation.accumulators.accumulator import Input, OfOne, State, StateField, Wire
+from featurestore.aggregation.accumulators.accumulator import (
+    Input,
+    OfOne,
+    State,
+    StateField,
+    Wire,
+    plain,
+)
 from featurestore.aggregation.arrays import Floats, Ints, Values, as_floats
 from featurestore.aggregation.groups import Groups
 
@@ -33,25 +40,19 @@ class Deviation(OfOne):
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add the deviation within the records to that between their means."""
-        with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-            return {f"{self.of.name}.m2": self._merged(states, groups, merged)}
-
-    def _merged(self, states: State, groups: Groups, merged: State) -> Floats:
-        counts, means = _counts_and_means(states, self.of)
-        _, mean = _counts_and_means(merged, self.of)
-        within = states[f"{self.of.name}.m2"]
-        assert isinstance(within, np.ndarray)
+        name = f"{self.of.name}.m2"
+        counts, means = counts_and_means(states, self.of)
+        _, mean = counts_and_means(merged, self.of)
         apart = np.where(counts == 0, 0.0, means - mean[groups.ids])
-        spread = groups.total(within) + groups.total(counts * apart * apart)
+        spread = groups.total(plain(states, name)) + groups.total(counts * apart * apart)
         drift = groups.total(counts * apart)
         total = np.maximum(groups.total(counts), 1)
         deviation = np.maximum(spread - drift * drift / total, 0.0)
         # Infinite once out of the range of floats, never NaN, which would count as 0 ever after.
-        return np.where(np.isfinite(mean) & np.isfinite(deviation), deviation, np.inf)
+        return {name: np.where(np.isfinite(mean) & np.isfinite(deviation), deviation, np.inf)}
 
 
-def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
-    counts, sums = states[of.counted], states[f"{of.name}.sum"]
-    assert isinstance(counts, np.ndarray)
-    assert isinstance(sums, np.ndarray)
+def counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
+    """Return how many values each state has, and their mean; infinite where the sum is lost."""
+    counts, sums = plain(states, of.counted), plain(states, f"{of.name}.sum")
     return counts.astype(np.float64), as_floats(sums) / np.maximum(counts, 1)

@@ -18,7 +18,8 @@ from featurestore.aggregation.accumulators.accumulator import (
     Wire,
     plain,
 )
-from featurestore.aggregation.arrays import Floats, Ints, Values, as_floats
+from featurestore.aggregation.accumulators.deviation import counts_and_means
+from featurestore.aggregation.arrays import Floats, Ints, Values
 from featurestore.aggregation.groups import Groups
 
 
@@ -38,10 +39,9 @@ class ThirdMoment(OfOne):
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add the moments of the parts about the mean of the whole."""
         name = self.of.name
-        with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-            counts, apart = _apart(states, groups, merged, self.of)
-            parts = plain(states, f"{name}.m3") + 3 * apart * plain(states, f"{name}.m2")
-            return {f"{name}.m3": _sum(groups, parts + counts * apart**3)}
+        counts, apart = _apart(states, groups, merged, self.of)
+        parts = plain(states, f"{name}.m3") + 3 * apart * plain(states, f"{name}.m2")
+        return {f"{name}.m3": _sum(groups, parts + counts * apart**3)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,10 @@ class FourthMoment(OfOne):
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add the moments of the parts about the mean of the whole."""
         name = self.of.name
-        with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-            counts, apart = _apart(states, groups, merged, self.of)
-            parts = plain(states, f"{name}.m4") + 4 * apart * plain(states, f"{name}.m3")
-            parts = parts + 6 * apart**2 * plain(states, f"{name}.m2") + counts * apart**4
-            return {f"{name}.m4": _sum(groups, parts)}
+        counts, apart = _apart(states, groups, merged, self.of)
+        parts = plain(states, f"{name}.m4") + 4 * apart * plain(states, f"{name}.m3")
+        parts = parts + 6 * apart**2 * plain(states, f"{name}.m2") + counts * apart**4
+        return {f"{name}.m4": _sum(groups, parts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +97,16 @@ class CoMoment:
 
     def merge(self, states: State, groups: Groups, merged: State) -> State:
         """Add what is within the parts to what is between their means."""
-        with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-            counts, x = _apart(states, groups, merged, self.x)
-            _, y = _apart(states, groups, merged, self.y)
-            return {self.name: _sum(groups, plain(states, self.name) + counts * x * y)}
+        counts, x = _apart(states, groups, merged, self.x)
+        _, y = _apart(states, groups, merged, self.y)
+        return {self.name: _sum(groups, plain(states, self.name) + counts * x * y)}
 
 
 def _apart(states: State, groups: Groups, merged: State, of: Input) -> tuple[Floats, Floats]:
     """Return how many values each part has, and how far its mean is from that of the whole."""
-    counts, means = _counts_and_means(states, of)
-    _, mean = _counts_and_means(merged, of)
+    counts, means = counts_and_means(states, of)
+    _, mean = counts_and_means(merged, of)
     return counts, np.where(counts == 0, 0.0, means - mean[groups.ids])
-
-
-def _counts_and_means(states: State, of: Input) -> tuple[Floats, Floats]:
-    counts, sums = plain(states, of.counted), plain(states, f"{of.name}.sum")
-    return counts.astype(np.float64), as_floats(sums) / np.maximum(counts, 1)
 
 
 def _sum(groups: Groups, parts: Values) -> Floats:

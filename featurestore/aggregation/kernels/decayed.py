@@ -18,9 +18,7 @@ def _decayed(of: Computed, *, sums: bool) -> Decayed:
 
 def _now(decayed: Decayed, cells: Cells) -> Floats:
     """Return what is left at the window's end."""
-    left = decayed.left(cells.end_us - cells.column("last"))
-    with np.errstate(invalid="ignore"):  # of what is infinite nothing finite is left
-        return cells.column(decayed.name) * left
+    return cells.column(decayed.name) * decayed.left(cells.end_us - cells.column("last"))
 
 
 def _count(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:

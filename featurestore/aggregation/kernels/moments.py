@@ -48,15 +48,13 @@ def _sample_std(of: Computed, cells: Cells, parts: Sequence[Result]) -> Floats:
 def _skewness(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
     name, counts = of.inputs[0].name, cells.counts(of.input)
     m2, m3 = cells.column(f"{name}.m2"), cells.column(f"{name}.m3")
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-        return divided(finite(np.sqrt(counts.astype(np.float64)) * m3), m2**1.5)
+    return divided(finite(np.sqrt(counts.astype(np.float64)) * m3), m2**1.5)
 
 
 def _kurtosis(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
     name, counts = of.inputs[0].name, cells.counts(of.input)
     m2, m4 = cells.column(f"{name}.m2"), cells.column(f"{name}.m4")
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-        return divided(finite(counts * m4), m2 * m2) - 3
+    return divided(finite(counts * m4), m2 * m2) - 3
 
 
 KERNELS = {

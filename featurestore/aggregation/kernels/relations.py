@@ -13,8 +13,7 @@ from featurestore.aggregation.kernels.kernel import Kernel, counted
 def _ratio(of: Computed, cells: Cells, parts: Sequence[Result]) -> Floats:  # noqa: ARG001
     over, under = (_as_floats(part) for part in parts)
     nothing = (under == 0) | np.isnan(under)
-    with np.errstate(over="ignore"):  # not finite: it has no value
-        return finite(np.where(nothing, np.nan, over / np.where(nothing, 1, under)))
+    return finite(np.where(nothing, np.nan, over / np.where(nothing, 1, under)))
 
 
 def _as_floats(values: Result) -> Floats:
@@ -39,8 +38,7 @@ def _covariance(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
 
 def _correlation(of: Computed, cells: Cells, _: Sequence[Result]) -> Floats:
     x, y = of.inputs
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite: it has no value
-        spread = np.sqrt(cells.column(f"{x.name}.m2")) * np.sqrt(cells.column(f"{y.name}.m2"))
+    spread = np.sqrt(cells.column(f"{x.name}.m2")) * np.sqrt(cells.column(f"{y.name}.m2"))
     return np.clip(divided(cells.column(CoMoment(x, y).name), spread), -1, 1)
 
 
