@@ -43,13 +43,12 @@ def rate(
     rate(per_us=60000000)
     """
     try:
-        per_us, problems = duration_us(per), ()
+        per_us = duration_us(per)
     except ValueError as error:
         return Measure(RATE, _counted(of, where), (("per_us", SECOND),), problems=(f"per {error}",))
-    return Measure(RATE, _counted(of, where), (("per_us", per_us),), problems=problems)
+    return Measure(RATE, _counted(of, where), (("per_us", per_us),))
 
 
 def _counted(of: Expression | str | None, where: Expression | str | None) -> tuple[Expression, ...]:
-    if of is None:
-        return () if where is None else measure(COUNT, where, where=where).inputs
-    return measure(COUNT, of, where=where).inputs
+    of = where if of is None else of
+    return () if of is None else measure(COUNT, of, where=where).inputs
