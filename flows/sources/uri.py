@@ -91,9 +91,7 @@ def settled(uri: str | Sequence[str]) -> str | Sequence[str]:
     Raises:
         SourceError: There is no file of that name.
     """
-    if not isinstance(uri, str) or uri in {STDIN, SENT_OVER_HTTP}:
-        return uri
-    pattern = _pattern(uri)
+    pattern = _pattern(uri) if isinstance(uri, str) else None
     return uri if pattern is None else _paths(pattern)
 
 
@@ -101,7 +99,7 @@ def _pattern(uri: str) -> str | None:
     """Return the path, or the glob, that a URI is; None where it is something else."""
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        return uri
+        return None if uri in {STDIN, SENT_OVER_HTTP} else uri
     return unquote(rest) if scheme == "file" else None
 
 
