@@ -44,6 +44,8 @@ def misplaced(url: str) -> str | None:
         parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         return f"its port is no number up to 65535; {_EXAMPLE}, {_ESCAPES}"
+    if "#" in url:
+        return "what stands behind # would be passed over; write # as %23"
     return None
 
 

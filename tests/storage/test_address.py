@@ -35,6 +35,7 @@ def test_urls_that_name_a_store(url: str) -> None:
         ("redis://cache:port", "its port is no number up to 65535"),
         ("redis://cache:99999", "its port is no number up to 65535"),
         ("redis://:s3c#ret@cache:6379", "# / ? of a password as %23 %2F %3F"),
+        ("redis://:1234#s3cret@cache:6379", "what stands behind # would be passed over"),
         ("redis://[::1:6379", "its host cannot be read"),
         ("redis://cache:6379/shop", "its database 'shop' is no number"),
         ("redis://cache?db=shop", "what stands behind ? is not understood"),

@@ -17,6 +17,7 @@ def test_a_port_that_is_none_is_refused_with_the_cure(uri: str) -> None:
     [
         ("redis://[::1/key", "its host cannot be read"),
         ("redis://:s3c#ret@host/key", "# / ? of a password as %23 %2F %3F"),
+        ("redis://host/my#key", "write # as %23"),
         ("redis://:s3cret@host/0", "names no key: write redis://host:port/key"),
         ("redis://:s3cret@host/key?socket_timeout=high", "what stands behind ? is not understood"),
     ],
