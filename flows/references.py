@@ -9,10 +9,12 @@ only some shards were committed may count under the old values in those and unde
 the others; in a view whose entity is named by such a column it may count for both, or for none.
 """
 
+import gzip
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 import orjson
 import pyarrow as pa
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 import redis
 from redis.exceptions import MovedError
 
+from featurestore.aggregation.arrays import LARGEST
 from featurestore.contracts.reference_table import ReferenceTable
 from featurestore.definitions.contract import ARROW_TYPES, Kind
 from featurestore.definitions.reference import SCHEMES, Reference
@@ -33,6 +36,15 @@ from flows.sources.uri import redis_place
 
 _PAGE = 10_000
 _CSV_TYPES: dict[Kind, pa.DataType] = {Kind.DATETIME: pa.string()}  # Arrow's own is narrower
+_JSON_TYPES: dict[Kind, pa.DataType] = {Kind.DATETIME: pa.string(), Kind.DATE: pa.string()}
+_WRITTEN_AS: dict[Kind, type] = {
+    Kind.TEXT: str,
+    Kind.INT: int,
+    Kind.FLOAT: float,
+    Kind.BOOL: bool,
+    Kind.DATETIME: str,
+    Kind.DATE: str,
+}
 State = tuple[int, ...] | None  # what a file looks like from outside; None where nothing tells
 
 
@@ -118,11 +130,9 @@ def _state(reference: Reference) -> State:
 
 def _table(reference: Reference) -> ReferenceTable:
     source = str(reference.source)
-    read = _hash if source.startswith(SCHEMES) else _parquet if source.endswith("t") else _csv
+    read = _hash if source.startswith(SCHEMES) else _file
     try:
-        with readable(source):
-            table = read(reference, source)
-        return ReferenceTable.of(reference, table)
+        return ReferenceTable.of(reference, read(reference, source))
     except (SourceError, StoreError, ValueError) as error:
         raise _unreadable(reference, error) from error
 
@@ -132,16 +142,26 @@ def _unreadable(reference: Reference, error: Exception) -> SourceError:
     return SourceError(f"reference {reference.name!r} ({where}): {error}")
 
 
+def _file(reference: Reference, path: str) -> pa.Table:
+    read = _parquet if path.lower().endswith(".parquet") else _csv
+    with readable(path):
+        return read(reference, path)
+
+
 def _parquet(reference: Reference, path: str) -> pa.Table:
-    names = pq.read_schema(path).names
-    return pq.read_table(path, columns=[n for n in _wanted(reference) if n in names])
+    with pq.ParquetFile(path) as file:  # read_table would add columns that the path names
+        names = file.schema_arrow.names
+        return file.read(columns=[n for n in _wanted(reference) if n in names])
 
 
 def _csv(reference: Reference, path: str) -> pa.Table:
-    """Read a CSV file; an empty cell is missing, be it of text."""
+    """Read a CSV file; an empty cell is missing, be it of text. One in quotes may have lines."""
     types = {n: _CSV_TYPES.get(kind, ARROW_TYPES[kind]) for n, kind in _wanted(reference).items()}
     options = pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
-    return pacsv.read_csv(path, convert_options=options)
+    lines = pacsv.ParseOptions(newlines_in_values=True)
+    opened = gzip.open if path.lower().endswith(".gz") else open
+    with cast("IO[bytes]", opened(path, "rb")) as file:
+        return pacsv.read_csv(file, parse_options=lines, convert_options=options)
 
 
 def _hash(reference: Reference, uri: str) -> pa.Table:
@@ -150,13 +170,15 @@ def _hash(reference: Reference, uri: str) -> pa.Table:
     if not rows:
         msg = f"there is no hash {key!r}"
         raise ValueError(msg)
-    keys = [_key(field.decode(), reference.key_kind) for field in rows]
-    values = [_row(field, text) for field, text in rows.items()]
+    values = {field.decode(): _row(field, text) for field, text in rows.items()}
     columns = {
-        name: pa.array([value.get(name) for value in values], ARROW_TYPES[kind])
+        name: pa.array(
+            [_cell(field, row, name, kind) for field, row in values.items()],
+            _JSON_TYPES.get(kind, ARROW_TYPES[kind]),
+        )
         for name, kind in reference.kinds.items()
     }
-    return pa.table({reference.key: pa.array(keys, ARROW_TYPES[reference.key_kind]), **columns})
+    return pa.table({reference.key: pa.array(values, pa.string()), **columns})
 
 
 def _fields(url: str, key: str) -> dict[bytes, bytes]:
@@ -170,11 +192,11 @@ def _fields(url: str, key: str) -> dict[bytes, bytes]:
 
 def _scanned(url: str, key: str) -> dict[bytes, bytes]:
     with redis.Redis.from_url(url) as client:
+        held = client.type(key)
+        if held not in {b"hash", b"none"}:
+            msg = f"{key!r} is a {held.decode()}, and no hash"
+            raise ValueError(msg)
         return dict(client.hscan_iter(key, count=_PAGE))  # it may give a field twice
-
-
-def _key(text: str, kind: Kind) -> str | int:
-    return int(text) if kind is Kind.INT else text
 
 
 def _row(key: bytes, text: bytes) -> dict[str, object]:
@@ -187,6 +209,20 @@ def _row(key: bytes, text: bytes) -> dict[str, object]:
         msg = f"field {key.decode()!r} must be a JSON object, got {text[:60].decode()!r}"
         raise ValueError(msg)  # noqa: TRY004 - as every other mistake in a table
     return row
+
+
+def _cell(field: str, row: Mapping[str, object], name: str, kind: Kind) -> object:
+    """Return a value of a row, which must be what JSON writes values of a kind as."""
+    value = row.get(name)
+    if kind is Kind.INT and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if kind is Kind.FLOAT and type(value) is int:
+        value = float(value)
+    right = value is None or type(value) is _WRITTEN_AS[kind]
+    if not right or (type(value) is int and not -LARGEST <= value <= LARGEST):
+        msg = f"field {field!r}: {name} must be {kind.value}, got {value!r}"
+        raise ValueError(msg)
+    return value
 
 
 def _wanted(reference: Reference) -> dict[str, Kind]:

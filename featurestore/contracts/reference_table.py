@@ -102,6 +102,9 @@ def _column(table: pa.Table, name: str, kind: Kind) -> Any:
             f"there is no column {name!r} {has(table.schema.names)}{hint(name, table.schema.names)}"
         )
         raise ValueError(msg)
+    if table.schema.names.count(name) > 1:
+        msg = f"column {name!r} stands there twice; rename one"
+        raise ValueError(msg)
     column = plain(table.column(name).combine_chunks())
     if kind is Kind.DATETIME and pa.types.is_string(column.type):
         column = _instants(name, column)

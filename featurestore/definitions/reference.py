@@ -33,7 +33,7 @@ class Reference:
         name: Its name; the columns it gives are named ``{name}.{column}``.
         source: A ``.parquet`` or ``.csv`` file, relative to where the flow is started, or a Redis
             hash, as in ``redis://host:6379/0/merchants``, whose fields are keys and whose values
-            are JSON objects.
+            are JSON objects; instants and dates are texts in them.
         key: Its column of keys, each there once. In a hash the fields are the keys.
         key_type: What its keys are: str or int.
         columns: Its columns to take, with their types: str, int, float, bool, datetime, date.

@@ -1,5 +1,6 @@
 """References in a flow: from files and hashes, refreshed, and what can be wrong with them."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -87,6 +88,37 @@ def test_a_hash_is_looked_up_in(redis_url: str) -> None:
     ]
 
 
+def test_a_hash_writes_instants_and_dates_as_text(redis_url: str) -> None:
+    row = {"since": "2020-01-31", "seen": "2026-01-01T12:00:00+01:00"}
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset("shops", mapping={"a": json.dumps(row)})
+    of = reference(redis_url + "/shops", columns={"since": date, "seen": datetime})
+    (found_row,) = found(LiveReferences.of([of]), of, "a")
+    assert found_row["since"] == date(2020, 1, 31)
+    assert found_row["seen"].isoformat() == "2026-01-01T11:00:00+00:00"
+
+
+@pytest.mark.parametrize("name", ["shops.PARQUET", "shops.CSV", "shops.csv.GZ"])
+def test_an_ending_may_be_in_capitals(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name.endswith("PARQUET"):
+        write_parquet(path, TABLE)
+    else:
+        write_csv(tmp_path / "plain", TABLE)
+        text = (tmp_path / "plain").read_bytes()
+        path.write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    of = reference(path)
+    assert found(LiveReferences.of([of]), of, "a")[0]["city"] == "Rome"
+
+
+def test_a_cell_of_a_large_csv_file_may_have_lines(tmp_path: Path) -> None:
+    path = tmp_path / "shops.csv"
+    rows = "".join(f'{n},"number {n}\nRome"\n' for n in range(100_000))  # more than a block
+    path.write_text("shop,city\n" + rows)
+    of = reference(path, columns={"city": str})
+    assert found(LiveReferences.of([of]), of, "77777") == [{"city": "number 77777\nRome"}]
+
+
 def test_a_file_that_changes_is_read_again_once_it_is_time(tmp_path: Path) -> None:
     path, clock = tmp_path / "shops.parquet", Clock()
     write_parquet(path, TABLE)
@@ -144,6 +176,7 @@ def test_a_version_that_cannot_be_read_is_said_and_the_one_before_stays(
         ("twice.csv", b"shop,city,risk\na,Rome,1\na,Bari,2\n", "'a' stands in rows 0 and 1"),
         ("empty.csv", b"", "Empty CSV file"),
         ("day.csv", b"shop,city,risk,seen\na,Rome,1,soon\n", "column 'seen', row 0: 'soon' is no"),
+        ("again.csv", b"shop,risk,city,city\na,1,Rome,Bari\n", "'city' stands there twice"),
         ("ragged.csv", b"shop,city,risk\na,Rome\n", "Expected 3 columns, got 2"),
     ],
 )
@@ -159,23 +192,39 @@ def test_a_flow_does_not_start_with_a_table_that_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("fields", "problem"),
+    ("column", "fields", "problem"),
     [
-        ({}, "there is no hash 'shops'"),
-        ({"a": "{"}, "field 'a': unexpected end"),
-        ({"a": "7"}, "field 'a' must be a JSON object, got '7'"),
-        ({"a": '{"risk": "high"}'}, "risk|high"),
+        (float, {}, "there is no hash 'shops'"),
+        (float, {"a": "{"}, "field 'a': unexpected end"),
+        (float, {"a": "7"}, "field 'a' must be a JSON object, got '7'"),
+        (float, {"a": '{"risk": "high"}'}, "field 'a': risk must be float, got 'high'"),
+        (int, {"a": '{"risk": 1.5}'}, "field 'a': risk must be int, got 1.5"),
+        (int, {"a": '{"risk": 9223372036854775808}'}, "field 'a': risk must be int, got 9223"),
+        (str, {"a": '{"risk": 5}'}, "field 'a': risk must be str, got 5"),
+        (datetime, {"a": '{"risk": 1767268800}'}, "field 'a': risk must be datetime, got 17672"),
     ],
 )
 def test_nor_with_a_hash_that_is_wrong(
-    fields: dict[str, str], problem: str, redis_url: str
+    column: type, fields: dict[str, str], problem: str, redis_url: str
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
         if fields:
             client.hset("shops", mapping=fields)
-    of = reference(redis_url + "/shops", columns={"risk": float})
-    with pytest.raises(SourceError, match=problem):
+    of = reference(redis_url + "/shops", columns={"risk": column})
+    with pytest.raises(SourceError, match=problem) as caught:
         LiveReferences.of([of])
+    assert "redis://" not in str(caught.value), "a password may stand there"
+
+
+def test_nor_with_keys_of_a_hash_that_are_no_ints_nor_with_what_is_no_hash(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset("shops", mapping={str(2**64): "{}"})
+        client.set("text", "{}")
+    wide = reference(redis_url + "/shops", columns={"risk": float}, key_type=int)
+    with pytest.raises(SourceError, match=r"column 'shop' is string and no int: .*18446744"):
+        LiveReferences.of([wide])
+    with pytest.raises(SourceError, match="'text' is a string, and no hash"):
+        LiveReferences.of([reference(redis_url + "/text")])
 
 
 def test_nor_without_the_store_of_a_hash_and_a_password_is_not_told() -> None:
