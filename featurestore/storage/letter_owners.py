@@ -11,14 +11,18 @@ from functools import cached_property
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from featurestore.aggregation.entity_keys import encode_key
+from featurestore.contracts.alone import alone, value_alone
 from featurestore.contracts.block import Documents
 from featurestore.contracts.decoder import Decoder
 from featurestore.contracts.piece import Piece
 from featurestore.contracts.readable import field_of, readable
 from featurestore.contracts.reference_table import NO_REFERENCES
 from featurestore.contracts.shaping import Shaping
+from featurestore.contracts.verdict import Judge
 from featurestore.definitions.contract import contract_columns
 from featurestore.definitions.stream import Stream
 
@@ -47,7 +51,7 @@ class LetterOwners:
         Cost: some 10 µs a letter.
         """
         events = [_parsed(letter) for letter in letters]
-        kept, broken = self._kept(letters), self._broken(events)
+        kept, broken = self._kept(letters), self._broken(letters, events)
         found: list[bool | None] = []
         for place, (letter, event) in enumerate(zip(letters, events, strict=True)):
             each = [
@@ -99,6 +103,12 @@ class LetterOwners:
             if not looked_up & {column.name for column in Shaping(self._whole, [name]).wanted}
         ]
 
+    @cached_property
+    def _alone(self) -> dict[str, Judge]:
+        """What judges the columns that keys are made of, each for itself."""
+        contract = self.stream.contract
+        return {c.name: alone(contract, c) for c in Shaping(self._whole, self._columns).read}
+
     def _kept(self, letters: Sequence[bytes]) -> Keys:
         """Return the keys of the events that keep their contract."""
         decoder = Decoder(self._whole, self._columns)
@@ -106,9 +116,16 @@ class LetterOwners:
         columns = dict(zip(decoded.events.schema.names, decoded.events.columns, strict=True))
         return self._keys_of(Piece(decoded.offsets, columns))
 
-    def _broken(self, events: Sequence[object]) -> Keys:
+    def _broken(self, letters: Sequence[bytes], events: Sequence[object]) -> Keys:
         """Return what can be told of the keys of all events."""
-        piece = readable(events, contract_columns(self.stream.contract).values())
+        columns = contract_columns(self.stream.contract)
+        found = readable(events, columns.values())
+        right = {
+            name: pa.array([value_alone(judge, one) for one in letters], columns[name].arrow_type)
+            for name, judge in self._alone.items()
+        }
+        either = {name: pc.coalesce(right[name], found.columns[name]) for name in right}
+        piece = Piece(found.places, {**found.columns, **either})
         return self._keys_of(Shaping(self._whole, self._columns).shape(piece, NO_REFERENCES).kept)
 
     def _keys_of(self, piece: Piece) -> Keys:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import pyarrow as pa
@@ -92,6 +93,22 @@ LETTERS: dict[str, tuple[LetterOwners, bytes, dict[str, Any], bool | None]] = {
 def test_a_letter_is_about_who_its_key_says_or_nobody_can_tell(name: str) -> None:
     owners, letter, values, about = LETTERS[name]
     assert owners.about([letter], values) == [about]
+
+
+class Visit(BaseModel):
+    user: Annotated[UUID, Field(alias="userId")]
+    seconds: float
+    at: datetime
+
+
+def test_a_key_is_what_the_contract_makes_of_it_in_a_broken_event_too() -> None:
+    owners = LetterOwners(Stream("visits", contract=Visit, event_time="at"), ["user"])
+    user = "abcdef00-0000-0000-0000-000000000001"
+    letters = [
+        orjson.dumps({"userId": sent, "seconds": "many", "at": NOON})
+        for sent in (user, user.upper(), user.replace("1", "2"))
+    ]
+    assert owners.about(letters, {"user": user}) == [True, True, False]
 
 
 def test_letters_of_a_page_do_not_disturb_each_other() -> None:
