@@ -207,15 +207,22 @@ def _mending(name: str | None) -> Callable[[DeadLetter], bytes | None]:
             event = None
         with Foreign() as code:
             mended = function(event if isinstance(event, dict) else letter.raw)
-            return mended if mended is None or isinstance(mended, bytes) else _written(mended)
+            return _written(mended)
         msg = f"{name} failed on letter {letter.id}: {code.said}"
         raise FeatureStoreError(msg) from code.failure
 
     return mend
 
 
-def _written(event: object) -> bytes:
-    return to_json(event, inf_nan_mode="constants")
+def _written(mended: object) -> bytes | None:
+    """Return what is put in the place of an event; what is none would be all that is left of it."""
+    if mended is None or isinstance(mended, bytes):
+        return mended
+    written = to_json(mended, inf_nan_mode="constants")
+    if written.startswith(b"{"):
+        return written
+    msg = f"it gave {type(mended).__name__}; return the event as a dict, or None to leave it"
+    raise TypeError(msg)
 
 
 def _function(name: str) -> Callable[[object], object]:

@@ -95,6 +95,10 @@ def unwritable(payment):
     return payment | {"amount": object()}
 
 
+def partly(payment):
+    return payment["amount"]
+
+
 def mending(payment):
     return payment | {"amount": Decimal("2.5")}
 """
@@ -106,6 +110,7 @@ def mending(payment):
         ("fixes_of_ours:raising", 1, "fixes_of_ours:raising failed on letter"),
         ("fixes_of_ours:raising", 1, "Odd: no"),
         ("fixes_of_ours:unwritable", 1, "Unable to serialize unknown type"),
+        ("fixes_of_ours:partly", 1, "it gave str; return the event as a dict, or None to leave"),
         ("fixes_of_ours:mend", 2, "AttributeError: module 'fixes_of_ours' has no attribute 'mend'"),
         ("broken_fixes:mend", 2, "SyntaxError"),
     ],
