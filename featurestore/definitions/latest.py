@@ -10,7 +10,14 @@ from featurestore.definitions.contract import Kind
 from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.expression import Expression, as_expression
-from featurestore.definitions.problems import gathering, report
+from featurestore.definitions.problems import (
+    NAME_RULE,
+    gathering,
+    is_list,
+    is_name,
+    report,
+    require,
+)
 from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.definitions.window import lifetime
@@ -70,6 +77,15 @@ class Latest:
     record_budget: int = field(default=128, kw_only=True)
 
     def __post_init__(self) -> None:
+        holds = {
+            NAME_RULE: is_name(self.name),
+            f"stream must be a Stream, got {self.stream!r}": isinstance(self.stream, Stream),
+            f"key must name a column, got {self.key!r}": isinstance(self.key, str),
+            f"columns {self.columns!r} must be a list, as in columns=[{_first(self.columns)!r}]": (
+                is_list(self.columns, str)
+            ),
+        }
+        require(self.title, holds)
         report([f"{self.title}: {problem}" for problem in self._problems()])
 
     def on(self, key: str | Expression, name: str | None = None) -> Enrichment:
@@ -148,8 +164,6 @@ class Latest:
         return problems or self._view_problems()
 
     def _column_problems(self) -> list[str]:
-        if isinstance(self.columns, str):
-            return [f"columns {self.columns!r} must be a list, as in columns=[{self.columns!r}]"]
         known, names = list(self.stream.columns), list(self.columns)
         problems = [] if names else ["it has no columns; name at least one to take"]
         problems += [
@@ -171,3 +185,8 @@ class Latest:
         with gathering() as problems:
             mark = f"view {self.view.name!r}: "
         return [problem.removeprefix(mark) for problem in problems]
+
+
+def _first(columns: object) -> str:
+    """Return a column that was meant, for an example."""
+    return columns if isinstance(columns, str) else "tier"

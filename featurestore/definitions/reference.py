@@ -9,7 +9,7 @@ from pathlib import Path
 from featurestore.definitions.contract import Kind
 from featurestore.definitions.enrichment import Enrichment
 from featurestore.definitions.expression import Expression, as_expression
-from featurestore.definitions.problems import report
+from featurestore.definitions.problems import is_list, report, require
 from featurestore.errors import has
 from featurestore.instants import duration_us
 
@@ -61,6 +61,14 @@ a file (has: .parquet, .csv, .csv.gz) nor a Redis hash (redis://host:port/databa
     refresh: str | timedelta | None = field(default="60s", kw_only=True)
 
     def __post_init__(self) -> None:
+        holds = {
+            "its name must be a text": isinstance(self.name, str) and bool(self.name),
+            f"key must name a column, got {self.key!r}": isinstance(self.key, str),
+            f"columns must be a dict of types by name, got {self.columns!r}": (
+                isinstance(self.columns, Mapping) and is_list(list(self.columns), str)
+            ),
+        }
+        require(f"reference {self.name!r}", holds)
         report([f"reference {self.name!r}: {problem}" for problem in self._problems()])
 
     def on(self, key: str | Expression, name: str | None = None) -> Enrichment:

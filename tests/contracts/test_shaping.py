@@ -320,6 +320,7 @@ def test_shaping_that_cannot_be_is_refused_when_it_is_defined(
     ("options", "problem"),
     [
         ({"columns": {}}, "it has no columns"),
+        ({"columns": ["city"]}, "columns must be a dict of types by name, got"),
         ({"columns": {"a": list}}, "column 'a' is <class 'list'>, but must be one of str, int"),
         ({"source": "x.xlsx"}, "source 'x.xlsx' is neither a file .* nor a Redis hash"),
         ({"key_type": float}, "key_type <class 'float'> must be str or int"),

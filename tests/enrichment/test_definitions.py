@@ -40,6 +40,10 @@ def refund(**options: Any) -> Stream:
             lambda: profile(columns="tier"),
             "latest 'profile': columns 'tier' must be a list, as in columns=['tier']",
         ),
+        (lambda: profile(columns=None), "latest 'profile': columns None must be a list, as in"),
+        (lambda: profile(columns=["tier", 5]), "latest 'profile': columns ['tier', 5] must be a"),
+        (lambda: profile(key=5), "latest 'profile': key must name a column, got 5"),
+        (lambda: profile(stream="s"), "latest 'profile': stream must be a Stream, got 's'"),
         (lambda: profile(columns=["tier", "tier"]), "latest 'profile': column 'tier' stands twice"),
         (
             lambda: profile(max_age="soon"),
