@@ -106,8 +106,8 @@ class LiveReferences:
     def _refresh(self, reference: Reference, loaded: Loaded) -> None:
         try:
             if (state := _state(reference)) is None or state != loaded.state:
-                loaded.state = state
                 loaded.table = _table(reference)
+                loaded.state = state  # not before: what cannot be read now may be next time
         except SourceError as error:
             say(f"{error}; its rows of before are used")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -163,6 +164,23 @@ def test_a_version_that_cannot_be_read_is_said_and_the_one_before_stays(
     write_parquet(path, TABLE.slice(1))
     clock.now_us += 60_000_000
     assert found(references, of, "a")[0]["city"] is None
+
+
+def test_one_that_could_not_be_read_is_tried_again_though_it_did_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, clock = tmp_path / "shops.parquet", Clock()
+    write_parquet(path, TABLE)
+    of = reference(path)
+    references = LiveReferences.of([of], clock)
+    write_parquet(path, TABLE.set_column(1, "city", pa.array(["Milan", "Bari"])))
+    with monkeypatch.context() as away:
+        away.setattr(pq, "ParquetFile", Mock(side_effect=PermissionError(13, "Permission denied")))
+        clock.now_us += 60_000_000
+        assert found(references, of, "a")[0]["city"] == "Rome"
+    assert "Permission denied; its rows of before are used" in capsys.readouterr().err
+    clock.now_us += 60_000_000
+    assert found(references, of, "a")[0]["city"] == "Milan"
 
 
 @pytest.mark.parametrize(
