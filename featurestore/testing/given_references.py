@@ -41,10 +41,11 @@ class GivenReferences:
 
 
 def _table(reference: Reference, rows: Any) -> ReferenceTable:
-    whole = pa.table(rows) if hasattr(rows, "__arrow_c_stream__") else _of_dicts(reference, rows)
     try:
+        given = hasattr(rows, "__arrow_c_stream__")
+        whole = pa.table(rows) if given else _of_dicts(reference, rows)
         return ReferenceTable.of(reference, whole)
-    except ValueError as error:
+    except (ValueError, OverflowError, pa.ArrowException) as error:
         msg = f"reference {reference.name!r} (given): {error}"
         raise SourceError(msg) from error
 

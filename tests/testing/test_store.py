@@ -21,6 +21,7 @@ from featurestore import (
     Entity,
     FeatureService,
     FeatureView,
+    Reference,
     Stream,
     column,
     count,
@@ -333,3 +334,12 @@ def test_neither_an_engine_nor_a_web_framework_is_loaded() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert not {"bytewax", "fastapi", "uvicorn"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("names", [["Rome", 5], [2**63]])
+def test_rows_given_for_a_reference_that_it_does_not_promise_are_said(names: list[Any]) -> None:
+    places = Reference("places", source="places.csv", key="user", columns={"name": int})
+    sales = Stream("sales", contract=Payment, event_time="paid_at", enrich=[places.on("user_id")])
+    rows = [{"user": f"u{n}", "name": name} for n, name in enumerate(names)]
+    with pytest.raises(SourceError, match=r"reference 'places' \(given\): "):
+        Store(sales, references={"places": rows}).feed("sales", paid(1))
