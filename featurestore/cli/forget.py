@@ -41,7 +41,8 @@ def forget(definitions: str, entity: str, keys: Sequence[str], *, redis: str | N
     if absent:
         raise BadEntity(0, f"key {absent[0]!r} is missing, as in {absent[0]}=VALUE")
     with store_url(redis) as url, closing(Audit(url)) as audit:
-        erased = Erasure(catalog, url).erase(of, values)
+        erasure = Erasure(catalog, url)
+        erased, replayed = erasure.erase(of, values), erasure.replayed(of)
         audit.record(
             "entity forgotten",
             entity=entity,
@@ -55,5 +56,12 @@ def forget(definitions: str, entity: str, keys: Sequence[str], *, redis: str | N
             f"left: dead letters {erased.untold}, of which nobody can tell whom they are about: "
             "the key is made of fields that cannot be read. Look at them, mend or purge them: "
             f"featurestore dead-letters list {definitions}",
+            err=True,
+        )
+    for stream in replayed:
+        click.echo(
+            f"left: dead letters of stream {stream!r} that a replay has taken and not counted yet. "
+            f"Let it finish, featurestore dead-letters replay {definitions} --stream {stream}, and "
+            "forget again",
             err=True,
         )

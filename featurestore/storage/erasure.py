@@ -1,6 +1,7 @@
 """Erasure: removing all that the store holds of one entity."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -14,6 +15,7 @@ from featurestore.storage.faults import mapped
 from featurestore.storage.keys import NAMESPACE, row_key, view_tag
 from featurestore.storage.letter_owners import LetterOwners
 from featurestore.storage.plain_client import plain_client
+from featurestore.storage.replays import Replays
 
 _SCANNED = 5000
 _GLOB = str.maketrans({c: f"\\{c}" for c in "\\*?[]"})
@@ -74,6 +76,15 @@ class Erasure:
             letters.close()
         erased, untold = (sum(counts) for counts in zip((0, 0), *dead, strict=True))
         return Erased(sha256(key).hexdigest(), gone, erased, untold)
+
+    def replayed(self, entity: Entity) -> list[str]:
+        """Return the streams with a replay not finished: what it took is not looked into."""
+        names = sorted({view.stream.name for view in self.catalog.views_about(entity)})
+        return [name for name in names if self._is_replayed(name)]
+
+    def _is_replayed(self, stream: str) -> bool:
+        with closing(Replays(self.url, stream)) as replays:
+            return bool(replays.unfinished())
 
     def _known_rows(self, views: list[FeatureView], key: bytes) -> Iterator[bytes]:
         for view in views:

@@ -1,6 +1,7 @@
 """Whom dead letters are about, by keys as they were sent, derived, changed and looked up."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,9 @@ import redis
 from pydantic import BaseModel, Field
 
 from featurestore import Reference, Stream, column
+from featurestore.storage.dead_letters import DeadLetters
 from featurestore.storage.letter_owners import LetterOwners
+from featurestore.storage.replays import Replays
 from tests.storage.test_erasure import run
 
 NOON = "2026-01-31T12:00:00Z"
@@ -163,3 +166,16 @@ def test_forget_takes_them_and_says_how_many_it_had_to_leave(
     assert done.stdout == "forgotten: rows 0, dead letters 1\n"
     assert done.stderr.startswith("left: dead letters 1, of which nobody can tell")
     assert letters() == [b'{"email": "U2", "amount": "x"}', b'{"email": 7}']
+
+
+def test_forget_says_that_a_replay_holds_some_that_it_has_not_counted_yet(
+    redis_url: str, tmp_path: Path, letters: Callable[..., list[bytes]]
+) -> None:
+    (tmp_path / "features.py").write_text(DEFINITIONS)
+    letters('{"email": "U1", "amount": "x"}')
+    with closing(Replays(redis_url, "payments")) as replays:
+        (taken,) = DeadLetters(redis_url).newest("payments", 1)
+        replays.take(replays.begin(), {taken.id: taken.raw}, [])  # and killed
+    done = run(redis_url, "forget", str(tmp_path / "features.py"), "user", "user=u1")
+    assert done.stdout == "forgotten: rows 0, dead letters 0\n"
+    assert "left: dead letters of stream 'payments' that a replay has taken" in done.stderr
