@@ -7,6 +7,7 @@
 3. ``server.json`` says where the server listens and which token it was started with. It is written
    before the server starts and never believed: whatever listens there must show the token.
 4. Data survive: an append-only log in the same folder, read again at the next start.
+5. A process that was forked shares the locks of the one it comes from, and leaves the leaving to it.
 """
 
 import json
@@ -72,18 +73,19 @@ def store_url(url: str | None, folder: Path = FOLDER) -> Iterator[str]:
         (folder / ".gitignore").write_text("*\n")
         server = Embedded(folder.absolute(), _lock(folder / "door.lock"))
         users = _lock(folder / "users.lock")
-    place = None
+    place, process = None, os.getpid()
     try:
         with server.door():
             flock(users, LOCK_SH)
             place = server.join()
         yield place.url
     finally:
-        with server.door():
-            if _alone(users):
-                server.stop(place)
-            os.close(users)
-        os.close(server.door_lock)
+        if process == os.getpid():
+            with server.door():
+                if _alone(users):
+                    server.stop(place)
+                os.close(users)
+            os.close(server.door_lock)
 
 
 @dataclass(frozen=True, slots=True)

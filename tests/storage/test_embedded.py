@@ -212,3 +212,14 @@ def test_the_server_does_not_share_the_terminal_of_the_command(folder: Path) -> 
 def test_only_this_machine_can_reach_it(folder: Path) -> None:
     with store_url(None, folder) as url, redis.Redis.from_url(url, decode_responses=True) as client:
         assert client.config_get("bind") == {"bind": "127.0.0.1"}
+
+
+def test_a_process_that_was_forked_leaves_the_server_to_the_one_it_comes_from(
+    folder: Path,
+) -> None:
+    forked = USER.replace("sys.stdin.read()", "import os; os.fork() or sys.exit()\n    os.wait()")
+    code = forked + "\n    import redis; print(redis.Redis.from_url(url).ping())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()[-1], done.stderr) == (0, "True", "")
