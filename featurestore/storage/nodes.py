@@ -47,6 +47,7 @@ class Nodes:
         if self._learning is not None:
             self._learning.cancel()
             await asyncio.gather(self._learning, return_exceptions=True)
+            self._learning = None
         for node in self._nodes.values():
             await node.stop()
 

@@ -1,7 +1,9 @@
 """Rows: reading the rows of entities."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -28,13 +30,15 @@ class Rows:
         url: The store.
 
     Cost: one round trip per call. Connections that broke since the last call are opened again once,
-    and the topology of a cluster is asked for again.
+    and the topology of a cluster is asked for again. So are those that a fork left in two processes,
+    of which one would read the answers of the other, and those on which a call was interrupted.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._wires: Wires | None = None
         self._known: Topology | None = None
+        self._process = os.getpid()
 
     def fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes] = ()) -> list[Row]:
         """Return the row under each key, then each event clock; None where there is none.
@@ -47,20 +51,30 @@ class Rows:
             StoreUnreachable: There is no connection, or it broke twice.
             StoreRefused: The store answered with an error.
         """
+        if self._process != os.getpid():
+            self.close()
         if self._wires is not None:
-            try:
-                return self._fetched(self._wires, keys, clocks)
-            except (StoreUnreachable, StoreBusy):
-                self.close()
-        self._wires = Wires(self._url, self._known)
+            with suppress(StoreUnreachable, StoreBusy):
+                return self._whole(self._wires, keys, clocks)
+        self._wires, self._process = Wires(self._url, self._known), os.getpid()
         self._known = self._wires.topology
-        return self._fetched(self._wires, keys, clocks)
+        return self._whole(self._wires, keys, clocks)
 
     def close(self) -> None:
         """Close the connections; the next call opens others."""
         wires, self._wires = self._wires, None
         if wires is not None:
             wires.close()
+
+    def _whole(self, wires: Wires, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
+        """Fetch; close connections that answers are left on, which the next call would take."""
+        rows = None
+        try:
+            rows = self._fetched(wires, keys, clocks)
+        finally:
+            if rows is None:
+                self.close()
+        return rows
 
     def _fetched(self, wires: Wires, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
         if wires.topology.is_cluster:

@@ -1,6 +1,8 @@
 """Reading rows, against real stores and stores that misbehave."""
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -68,6 +70,39 @@ def test_a_closed_connection_is_opened_again(filled: str) -> None:
     rows.close()
 
 
+def test_a_process_that_was_forked_gets_its_own_rows(filled: str) -> None:
+    rows = Rows(filled)
+    assert rows.fetch([b"k0"]) == [b"row 0"]
+    children = []
+    for first in (0, 120):
+        child = os.fork()
+        if child == 0:
+            names = [b"%d" % (first + n % 120) for n in range(500)]
+            wrong = [name for name in names if rows.fetch([b"k" + name]) != [b"row " + name]]
+            os._exit(min(len(wrong), 100))
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    assert rows.fetch([b"k1"]) == [b"row 1"], "and the one they come from keeps its connection"
+    rows.close()
+
+
+def test_an_answer_that_nobody_waited_for_is_not_given_to_the_next(filled: str) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    rows = Rows(filled)
+    rows.fetch([b"k1"])
+    before = signal.signal(signal.SIGALRM, interrupt)
+    with redis.Redis.from_url(filled) as store:
+        store.client_pause(200)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        rows.fetch([b"k1"])
+    signal.signal(signal.SIGALRM, before)
+    assert rows.fetch([b"k2"]) == [b"row 2"]
+    rows.close()
+
+
 def test_a_store_that_is_gone_is_unreachable_until_it_is_back(own: Server) -> None:
     rows = Rows(own.url)
     rows.fetch([b"k"])
@@ -119,6 +154,23 @@ def test_a_caller_that_gave_up_shifts_no_answers(filled: str) -> None:
         return await second
 
     assert with_rows(filled, give_up) == [b"row 2"]
+
+
+def test_rows_that_met_no_store_are_read_in_another_loop(own: Server) -> None:
+    rows = AsyncRows(own.url)
+
+    async def asked() -> Any:
+        found = None
+        await rows.start()
+        with suppress(StoreUnreachable):
+            found = await rows.fetch([b"k"])
+        await rows.stop()
+        return found
+
+    own.kill()
+    assert asyncio.run(asked()) is None
+    own.start()
+    assert asyncio.run(asked()) == [None]
 
 
 def test_all_in_flight_fail_at_once_when_the_connection_breaks(own: Server) -> None:
