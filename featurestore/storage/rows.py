@@ -30,8 +30,8 @@ class Rows:
         url: The store.
 
     Cost: one round trip per call. Connections that broke since the last call are opened again once,
-    and the topology of a cluster is asked for again. So are those that a fork left in two processes,
-    of which one would read the answers of the other, and those on which a call was interrupted.
+    and the topology of a cluster is asked for again. So are those on which a call was interrupted,
+    and those that a fork left in two processes, of which one would read the answers of the other.
     """
 
     def __init__(self, url: str) -> None:
