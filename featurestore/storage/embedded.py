@@ -7,7 +7,7 @@
 3. ``server.json`` says where the server listens and which token it was started with. It is written
    before the server starts and never believed: whatever listens there must show the token.
 4. Data survive: an append-only log in the same folder, read again at the next start.
-5. A process that was forked shares the locks of the one it comes from, and leaves the leaving to it.
+5. A process that was forked shares the locks of the one it comes from, and leaves leaving to it.
 """
 
 import json
