@@ -1,7 +1,7 @@
 """The client: feature vectors in process, without HTTP."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self, TypedDict
@@ -18,6 +18,11 @@ from featurestore.storage.embedded import store_url
 from featurestore.storage.rows import AsyncRows, Rows
 
 Entity = Mapping[str, object]
+
+
+def wall_us() -> int:
+    """Return the wall clock in microseconds UTC."""
+    return time.time_ns() // 1000
 
 
 class Fetches(Protocol):
@@ -40,6 +45,7 @@ class Client:
         url: The store, as ``redis://host:port``; None: the embedded server of this directory, of
             which `close` lets go.
         rows: Where rows are fetched from, in the place of a store.
+        clock: Returns the time in microseconds UTC.
 
     Cost: one round trip per call, however many entities. For one thread at a time.
 
@@ -55,8 +61,9 @@ class Client:
         url: str | None = None,
         *,
         rows: Fetches | None = None,
+        clock: Callable[[], int] = wall_us,
     ) -> None:
-        self._plans = _plans(definitions)
+        self._plans, self._clock = _plans(definitions), clock
         self._store = ExitStack()
         self._rows = rows or Rows(self._store.enter_context(store_url(url)))
 
@@ -117,7 +124,8 @@ class Client:
     ) -> Vectors:
         """Return vectors, which know the status, event time and exactness of each value."""
         plan = _plan(self._plans, service)
-        question = ask(plan, entities, **_moments(as_of), features=features, context=context)
+        moments = _moments(self._clock(), as_of)
+        question = ask(plan, entities, **moments, features=features, context=context)
         return question.answer(self._rows.fetch(question.keys, question.clocks))
 
     def close(self) -> None:
@@ -198,7 +206,8 @@ class AsyncClient:
     ) -> Vectors:
         """Return vectors, which know the status, event time and exactness of each value."""
         plan = _plan(self._plans, service)
-        question = ask(plan, entities, **_moments(as_of), features=features, context=context)
+        moments = _moments(wall_us(), as_of)
+        question = ask(plan, entities, **moments, features=features, context=context)
         return question.answer(await self._rows.fetch(question.keys, question.clocks))
 
     async def __aenter__(self) -> Self:
@@ -235,6 +244,5 @@ class _Moments(TypedDict):
     as_of_us: int | None
 
 
-def _moments(as_of: Moment | None) -> _Moments:
-    as_of_us = None if as_of is None else moment_us(as_of)
-    return {"now_us": time.time_ns() // 1000, "as_of_us": as_of_us}
+def _moments(now_us: int, as_of: Moment | None) -> _Moments:
+    return {"now_us": now_us, "as_of_us": None if as_of is None else moment_us(as_of)}

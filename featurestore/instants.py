@@ -22,6 +22,7 @@ _UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w":
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d|w)")
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = 1000 * 365 * DAY
+_FARTHEST_US = 2**62  # beyond the calendar, and within 64 bits whatever a window adds
 
 
 def duration_us(duration: str | timedelta) -> int:
@@ -127,17 +128,17 @@ def moment_us(moment: Moment) -> int:
 
     Raises:
         ValueError: It is text, but no instant.
-        TypeError: It is nothing of these.
+        TypeError: It is nothing of these, or centuries beyond the calendar.
 
     >>> moment_us(datetime(1970, 1, 1, 0, 0, 1)), moment_us("1970-01-01T00:00:01Z"), moment_us(7)
     (1000000, 1000000, 7)
     """
     match moment:
-        case datetime():
+        case datetime() if moment == moment:  # noqa: PLR0124 - NaT of pandas is none
             return to_us(moment)
         case str():
             return parse_instant(moment)
-        case int():
+        case int() if abs(moment) < _FARTHEST_US:
             return moment
     msg = f"a moment is a datetime, text as 2026-01-31T12:00:00Z, or microseconds, not {moment!r}"
     raise TypeError(msg)

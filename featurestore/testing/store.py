@@ -145,12 +145,13 @@ class Store:
         Args:
             service: The service's name.
             entity: Its keys, here or as keyword arguments.
-            as_of: The moment to look back from; where the clock stands if None.
+            as_of: The moment to look back from; if None where the clock stands, and for a view with
+                an event clock the newest event of its stream.
             context: What on-demand features need.
             keys: Its keys.
         """
-        asked, at_us = {**(entity or {}), **keys}, self._moment(as_of)
-        return self._client.get(service, asked, as_of=at_us, context=context)
+        asked = {**(entity or {}), **keys}
+        return self._client.get(service, asked, as_of=as_of, context=context)
 
     def vectors(
         self,
@@ -164,8 +165,7 @@ class Store:
 
         The context is one for all of them, or one for each.
         """
-        asked, at_us = list(entities), self._moment(as_of)
-        return self._client.vectors(service, asked, as_of=at_us, context=context)
+        return self._client.vectors(service, list(entities), as_of=as_of, context=context)
 
     def rejected(self, stream: str) -> list[Rejection]:
         """Return the events that were rejected, each with its reason, in the order they came."""
@@ -177,7 +177,7 @@ class Store:
 
     @cached_property
     def _client(self) -> Client:
-        return Client(self.catalog, "memory", rows=self._rows)
+        return Client(self.catalog, "memory", rows=self._rows, clock=self._clock)
 
     @cached_property
     def _views(self) -> dict[str, list[MemoryView]]:
@@ -194,9 +194,6 @@ class Store:
 
     def _clock(self) -> int:
         return self._newest_us if self._now_us is None else self._now_us
-
-    def _moment(self, as_of: Moment | None) -> int:
-        return self._clock() if as_of is None else moment_us(as_of)
 
     def _blocks(self, stream: Stream, events: Any, partition: str) -> Iterator[Block]:
         if isinstance(events, Path):

@@ -81,6 +81,8 @@ def test_what_is_no_moment_is_said(url: str, payments: Catalog) -> None:
             client.get("fraud_v1", ENTITY, as_of="noon")
         with pytest.raises(TypeError, match=r"a moment is a datetime, text as .*, not 1\.5"):
             client.get("fraud_v1", ENTITY, as_of=1.5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"a moment is a datetime, text as .*, not 1000"):
+            client.get("fraud_v1", ENTITY, as_of=10**30)
 
 
 @pytest.mark.parametrize("count", [1, 3, 60, 300])

@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -69,6 +70,36 @@ def test_the_clock_follows_the_events_until_it_is_put_somewhere(payments: Catalo
     fed = store.feed("payments", paid(4, NOON + timedelta(minutes=2)))
     assert fed == {"read": 1, "future": 1}
     assert store.now == NOON
+
+
+def test_a_view_with_an_event_clock_goes_by_its_own_stream(payments: Catalog) -> None:
+    class Click(BaseModel):
+        user_id: str
+        at: datetime
+
+    (view,) = (view for view in payments.views.values() if view.name == "user_payments")
+    clicks = FeatureView(
+        "clicks",
+        stream=Stream("clicks", contract=Click, event_time="at"),
+        entity=view.entity,
+        windows=["1h"],
+        features={"clicks": count()},
+    )
+    store = Store(FeatureService("s", features=[replace(view, clock="event"), clicks]))
+    later = NOON + timedelta(hours=3)
+    store.feed("payments", paid(1))
+    store.feed("clicks", {"user_id": "u1", "at": later})
+    vectors = store.vectors("s", [{"user_id": "u1"}])
+    assert vectors.clocks == {"payments": int(NOON.timestamp() * 1e6)}
+
+    def values(as_of: Any = None) -> tuple[Any, Any]:
+        got = store.get("s", user_id="u1", as_of=as_of)
+        return got["spent_1h"], got["clicks_1h"]
+
+    assert values() == (5.0, 1)
+    store.advance("1h")
+    assert values() == (5.0, 0)
+    assert values(as_of=later) == (None, 1)
 
 
 def test_a_clock_that_stands_rejects_what_is_ahead_of_it(payments: Catalog) -> None:
