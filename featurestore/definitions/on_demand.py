@@ -163,6 +163,8 @@ class OnDemand:
             signature(self.function).bind(None, None)
         except TypeError as error:
             return [f"it must take (features, context): {error}"]
+        except ValueError:  # compiled code need not say what it takes
+            return []
         return []
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from featurestore.aggregation.windows import Value
 from featurestore.definitions.contract import Kind
+from featurestore.serving.key_values import encodable
 
 Array = npt.NDArray[Any]
 
@@ -134,7 +135,7 @@ def _floats(array: Array, kind: Kind) -> Array:
         raise ValueError(_expected(kind, array))
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(_expected(kind, array)) from error
 
 
@@ -159,7 +160,7 @@ def _texts(array: Array) -> list[Value]:
         if text is not None and not isinstance(text, str):
             msg = f"must be str or None, got {type(text).__name__} {text!r}"
             raise ValueError(msg)
-    return [None if text is None else str(text) for text in texts]
+    return [None if text is None else encodable(str(text)) for text in texts]
 
 
 def _times(array: Array, kind: Kind) -> list[Value]:

@@ -87,6 +87,8 @@ def _held(value: object, kind: Kind, size: int = 0) -> Value:
     >>> _held("1970-01-02", Kind.DATE), _held(1, Kind.FLOAT), _held([1, 2], Kind.VECTOR, 2)
     (1, 1.0, [1.0, 2.0])
     """
+    if isinstance(value, np.datetime64) and kind is Kind.DATETIME:
+        value = value.astype("datetime64[us]")  # finer ones would become ints
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if kind is Kind.VECTOR:

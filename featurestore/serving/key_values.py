@@ -31,10 +31,10 @@ def canonical(value: object, kind: Kind) -> object:
     ValueError: must be int, got str '7'
     """
     if kind is Kind.TEXT and type(value) is str:  # by far the most
-        return _encodable(value)
+        return encodable(value)
     match kind, value:
         case (Kind.TEXT, str()):
-            return _encodable(str.__str__(value))
+            return encodable(str.__str__(value))
         case (Kind.TEXT, UUID()):
             return str(value)
         case (Kind.BOOL, bool()):
@@ -45,7 +45,7 @@ def canonical(value: object, kind: Kind) -> object:
             return int(value)
         case (Kind.FLOAT, int()) if not isinstance(value, bool) and abs(value) <= float_info.max:
             return float(value)
-        case (Kind.DATETIME, str() | datetime()):
+        case (Kind.DATETIME, str() | datetime()) if value == value:  # noqa: PLR0124 - NaT of pandas
             return _instant(value)
         case (Kind.DATE, str() | date()):
             return _day(value)
@@ -79,7 +79,8 @@ def parsed(text: str, kind: Kind) -> object:
         raise ValueError(_expected(text, kind)) from error
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """Return a text that can be sent; raises ValueError for one that cannot."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

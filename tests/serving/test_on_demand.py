@@ -187,6 +187,16 @@ WRONG: dict[str, tuple[Function, type, str]] = {
     "numbers for times": (lambda _, __: {"x": [1]}, datetime, "must be datetime, got an array of"),
     "fractions": (lambda _, __: {"x": [1.5]}, int, "must be whole numbers, got 1.5"),
     "a number too large": (lambda _, __: {"x": [1e300]}, int, "must be whole numbers"),
+    "a number beyond floats": (
+        lambda _, __: {"x": np.array([10**400], object)},
+        float,
+        "must be float, got an array of object",
+    ),
+    "half a letter": (
+        lambda _, __: {"x": np.array(["\ud83d"], object)},
+        str,
+        "returned 'x', which must be text, got a lone surrogate",
+    ),
     "no truth": (lambda _, __: {"x": [2]}, bool, "must be true or false, got 2"),
     "numbers for text": (lambda _, __: {"x": [1]}, str, "must be str, got an array of int64"),
     "other things for text": (
@@ -204,6 +214,15 @@ def test_a_function_that_fails_is_told_as_one_error(name: str) -> None:
     with pytest.raises(OnDemandFailed, match=message):
         shop.ask({"user_id": "u1"})
     assert shop.ask({"user_id": "u1"}, features=["payments_1h"]).values == [[0]]
+
+
+def test_the_line_it_fails_in_is_its_own() -> None:
+    def function(features: Arrays, _: Arrays) -> dict[str, Any]:
+        return {"x": features["spend_1h"]}
+
+    line = function.__code__.co_firstlineno + 1
+    with pytest.raises(OnDemandFailed, match=rf"raised KeyError in line {line} \(function\)"):
+        service_of(function, x=float).ask({"user_id": "u1"})
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
