@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from sysconfig import get_path
-from traceback import extract_tb
 from types import ModuleType
 from typing import TypeVar
 
 from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.foreign import Foreign
+from featurestore.definitions.foreign import Foreign, own_frames
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.problems import gathering
 from featurestore.definitions.service import FeatureService
@@ -22,7 +20,6 @@ from featurestore.definitions.stream import Stream
 from featurestore.definitions.view import FeatureView
 from featurestore.errors import DefinitionError, UnknownName
 
-_HERE = Path(__file__).resolve().parent.parent
 Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService, Latest)
 
 _looked_in: list[str] = []  # folders of definitions, put into the path here
@@ -177,17 +174,10 @@ def _where(error: BaseException, definitions: str) -> str:
     """Say at which line of the user's own an error came about."""
     if isinstance(error, ModuleNotFoundError) and definitions.startswith(error.name or " "):
         return ""
-    frames = [f for f in extract_tb(error.__traceback__) if _is_own(f.filename)]
+    frames = own_frames(error)
     if not frames or isinstance(error, SyntaxError | FileNotFoundError):
         return ""
     return f"{frames[-1].filename}, line {frames[-1].lineno}: "
-
-
-def _is_own(file: str) -> bool:
-    """Tell whether a file is one that users write: none of ours, nor of what is installed."""
-    others = [_HERE, *(Path(get_path(place)) for place in ("stdlib", "purelib", "platlib"))]
-    path = Path(file).resolve()
-    return path.is_file() and not any(path.is_relative_to(other) for other in others)
 
 
 def _module_from_file(path: Path) -> ModuleType:

@@ -4,8 +4,13 @@ It is not ours and may raise anything; that must stop no flow and show nobody a 
 a process (`SystemExit`, `KeyboardInterrupt`) still does.
 """
 
+from pathlib import Path
+from sysconfig import get_path
+from traceback import FrameSummary, extract_tb
 from types import TracebackType
 from typing import Self
+
+_HERE = Path(__file__).resolve().parent.parent
 
 
 class Foreign:
@@ -41,3 +46,15 @@ class Foreign:
         if isinstance(error, Exception):
             self.failure = error
         return error is not None and self.failure is error
+
+
+def own_frames(error: BaseException) -> list[FrameSummary]:
+    """Return where an error came through code that users write, the innermost last."""
+    return [frame for frame in extract_tb(error.__traceback__) if _is_own(frame.filename)]
+
+
+def _is_own(file: str) -> bool:
+    """Tell whether a file is one that users write: none of ours, nor of what is installed."""
+    others = [_HERE, *(Path(get_path(place)) for place in ("stdlib", "purelib", "platlib"))]
+    path = Path(file).resolve()
+    return path.is_file() and not any(path.is_relative_to(other) for other in others)

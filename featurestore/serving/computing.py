@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from featurestore.aggregation.series import Series, Value
 from featurestore.definitions.contract import Kind
-from featurestore.definitions.foreign import Foreign
+from featurestore.definitions.foreign import Foreign, own_frames
 from featurestore.definitions.on_demand import NOW, OnDemand
 from featurestore.definitions.served import Served
 from featurestore.definitions.service import Computed, Place
@@ -153,7 +153,7 @@ class _Named(dict[str, Any]):
 
 
 def _raised(function: OnDemand, error: Exception) -> OnDemandFailed:
-    frame = extract_tb(error.__traceback__)[-1]
+    frame = (own_frames(error) or extract_tb(error.__traceback__))[-1]
     said = error.args[0] if isinstance(error, KeyError) and error.args else error
     what = f"raised {type(error).__name__} in line {frame.lineno} ({frame.name}): {said}"
     return OnDemandFailed(function.name, what)
