@@ -8,6 +8,7 @@ from featurestore.contracts.decoder import Decoder
 from featurestore.contracts.reference_table import References
 from featurestore.definitions.catalog import Catalog
 from featurestore.definitions.stream import Stream
+from featurestore.errors import UnknownName
 from flows.frontier import Frontier
 from flows.past import Past
 from flows.steps import Chunk, Judge, decode
@@ -41,9 +42,17 @@ class Decode:
         return cls(decoder, Judge(stream, horizon), frontiers, pasts)
 
     def __call__(self, block: Block) -> Item:
-        """Decode a block."""
+        """Decode a block.
+
+        Raises:
+            UnknownName: It is not of this stream, or of none of its partitions.
+        """
         if block.events is None:
             return None
+        if block.stream != self.judge.stream.name:
+            raise UnknownName("stream", block.stream, [self.judge.stream.name])  # noqa: EM101
+        if block.partition not in self.frontiers:
+            raise UnknownName("partition", block.partition, self.frontiers)  # noqa: EM101
         past = self.pasts[block.stream, block.partition]
         chunk = decode(block, self.decoder, self.judge, self.frontiers[block.partition], past)
         self.frontiers[block.partition] = chunk.frontier

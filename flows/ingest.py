@@ -23,6 +23,7 @@ Events count once under the rules of `flows.sources.source`, which are then the 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,8 @@ from bytewax.run import cli_main
 
 from featurestore.contracts.block import Block, Documents
 from featurestore.definitions.catalog import Catalog
-from flows.dataflow import BlockPartition, BlockSource, CommitSink, Feed
+from featurestore.errors import UnknownName
+from flows.dataflow import BlockPartition, BlockSource, CommitSink, Feed, Guarded
 from flows.decoding import Decode
 from flows.look_ups import LookUps
 from flows.sources.uri import parse_source
@@ -39,6 +41,8 @@ from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
 from flows.watermarks import Positions
 from flows.writer import Writer
+
+_MOST_OFFSETS = 2**63
 
 
 def now_us() -> int:
@@ -54,10 +58,28 @@ def block_of(stream: str, partition: str, events: Sequence[tuple[int, bytes]]) -
         partition: The partition's name.
         events: One or more: offset and JSON document.
 
+    Raises:
+        ValueError: There are none, or their offsets do not rise; they are from 0 to 2**63 - 1.
+
     >>> block_of("clicks", "log", [(7, b'{"user": "u1"}')]).end
     7
+    >>> block_of("clicks", "log", [(7, b'{"user": "u1"}'), (7, b'{"user": "u2"}')])
+    Traceback (most recent call last):
+      ...
+    ValueError: offsets of 'clicks' in 'log' must rise, from 0 to 2**63 - 1, got 7 behind 7
     """
+    if not events:
+        msg = f"a block of {stream!r} in {partition!r} must have events; leave it out"
+        raise ValueError(msg)
     offsets = [offset for offset, _ in events]
+    for before, offset in pairwise([-1, *offsets]):
+        if not before < offset < _MOST_OFFSETS:
+            behind = f" behind {before}" if before >= 0 else ""
+            msg = (
+                f"offsets of {stream!r} in {partition!r} must rise, from 0 to 2**63 - 1, got "
+                f"{offset}{behind}"
+            )
+            raise ValueError(msg)
     documents = Documents([document for _, document in events], offsets)
     return Block(stream, partition, documents, offsets[-1], now_us())
 
@@ -119,17 +141,37 @@ class Ingest:
         return self._stop.requested
 
     def source(self, stream: str) -> BlockSource:
-        """Return the source of a stream given to `reading`: it brings blocks."""
+        """Return the source of a stream given to `reading`: it brings blocks.
+
+        Raises:
+            UnknownName: None was given for it.
+        """
+        if stream not in self._feeds:
+            raise UnknownName("source", stream, self._feeds)  # noqa: EM101 - it is no message
         return BlockSource(self._feeds[stream], self.positions, self._stop, self._reading)
 
-    def decode(self, stream: str) -> Decode:
-        """Return the step that makes chunks of blocks: decodes, checks, shapes, judges."""
+    def decode(self, stream: str) -> Guarded:
+        """Return the step that makes chunks of blocks: decodes, checks, shapes, judges.
+
+        What goes wrong in it ends the dataflow, and is raised by `run`.
+
+        Raises:
+            UnknownName: There is no such stream.
+        """
         of = self.catalog.stream(stream)
         look_ups = LookUps.of(of, self._writer.rows)
-        return Decode.of(self.catalog, of, self.positions, self._writer.pasts, look_ups)
+        step = Decode.of(self.catalog, of, self.positions, self._writer.pasts, look_ups)
+        return Guarded(step, self._stop)
 
     def after(self, stream: str, partition: str) -> int | None:
-        """Return the offset that a source resumes behind; None: at its beginning."""
+        """Return the offset that a source resumes behind; None: at its beginning.
+
+        Raises:
+            UnknownName: It is none of the partitions that were named.
+        """
+        known = [name for of, name in self.positions if of == stream]
+        if partition not in known:
+            raise UnknownName("partition", partition, known)  # noqa: EM101 - it is no message
         return self.positions[stream, partition][0]
 
     def run(self, flow: Dataflow) -> Summary:
@@ -140,6 +182,8 @@ class Ingest:
         Raises:
             StoreError: The store could not do it; nothing was lost: run it again.
             Fenced: Another flow took a partition over.
+            UnknownName: A block came of a stream or a partition that was not named.
+            Fault: A step of the library or code of the definitions broke.
         """
         with stop_on_signal(self._stop):
             cli_main(flow)  # type: ignore[no-untyped-call]

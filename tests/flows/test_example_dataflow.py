@@ -5,13 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import bytewax.operators as op
 import orjson
 import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSource
 from pydantic import BaseModel
 
 from featurestore import Catalog, Entity, FeatureService, FeatureView, Stream, count, distinct, last
 from featurestore.client import Client
-from featurestore.errors import Fenced, SourceError, StoreUnreachable, UnknownName
+from featurestore.errors import Fault, Fenced, SourceError, StoreUnreachable, UnknownName
 from featurestore.storage.commit import Unit
 from featurestore.storage.dead_letters import DeadLetters
 from flows.example_dataflow import OrderLines, hide_cards, masked, orders
@@ -190,3 +193,43 @@ def test_mistakes_are_told(catalog: Catalog, redis_url: str) -> None:
         Ingest.reading(catalog, redis_url, {"item": "items.jsonl"})
     with pytest.raises(SourceError, match="there is no file"):
         Ingest.reading(catalog, redis_url, {"items": "items.jsonl"})
+    with Ingest(catalog, redis_url, {"items": ["orders"]}) as ingest:
+        with pytest.raises(UnknownName, match=r"no partition 'order' \(has: orders\); did you"):
+            ingest.after("items", "order")
+        with pytest.raises(UnknownName, match="no source 'items'"):
+            ingest.source("items")
+
+
+@pytest.mark.parametrize(
+    ("offsets", "message"),
+    [
+        ([], "must have events"),
+        ([5, 5], "must rise, from 0 .* got 5 behind 5"),
+        ([7, 5], "got 5 behind 7"),
+        ([-3, -2], "got -3$"),
+        ([2**63], "got 9223372036854775808$"),
+    ],
+)
+def test_offsets_that_would_lose_events_are_refused(offsets: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        block_of("items", "orders", [(offset, b"{}") for offset in offsets])
+
+
+@pytest.mark.parametrize(
+    ("place", "document", "kind"),
+    [
+        (("items", "order"), b"{}", UnknownName),
+        (("orders", "orders"), b"{}", UnknownName),
+        (("items", "orders"), "{}", Fault),
+    ],
+)
+def test_what_breaks_while_decoding_is_raised_as_what_it_is(
+    place: tuple[str, str], document: Any, kind: type[Exception], catalog: Catalog, redis_url: str
+) -> None:
+    flow = Dataflow("own")
+    blocks = op.input("in", flow, TestingSource([block_of(*place, [(1, document)])]))
+    with Ingest(catalog, redis_url, {"items": ["orders"]}) as ingest:
+        op.output("commit", op.map("decode", blocks, ingest.decode("items")), ingest.sink)
+        with pytest.raises(kind):
+            ingest.run(flow)
+    assert answer(catalog, redis_url, "u1")["items_1h"] == 0
