@@ -23,6 +23,7 @@ from api.metrics import Metrics
 from api.problems import problem, problem_of
 from featurestore.errors import (
     OnDemandFailed,
+    OwnFailed,
     RequestError,
     StoreError,
     UnknownName,
@@ -171,7 +172,7 @@ class Lookups:
         try:
             vectors = lookup.question.answer(found, as_columns=lookup.arrow)
             answer = _arrow(lookup, vectors) if lookup.arrow else _json(lookup, vectors)
-        except (OnDemandFailed, *_FAULTS) as error:
+        except (OnDemandFailed, OwnFailed, *_FAULTS) as error:
             return _failed(_path(lookup.name), error)
         self._metrics.count("entities", lookup.entities)
         return answer
@@ -187,7 +188,7 @@ def _path(service: str) -> str:
 
 def _failed(path: str, error: Exception) -> Answer:
     _log.error("a look-up of %s failed", path, exc_info=error)
-    if isinstance(error, OnDemandFailed):
+    if isinstance(error, OnDemandFailed | OwnFailed):
         return problem_of(error, path)
     detail = f"{type(error).__name__}: {error}"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "failure", detail, path)

@@ -10,6 +10,7 @@
     │   ├── BadFeature       a feature is asked for that is not there
     │   └── BadContext       the context lacks a value or has one of the wrong type
     ├── OnDemandFailed       a function of the definitions raised, or gave what it did not promise
+    ├── OwnFailed            an aggregation of the definitions raised, or gave what does not fit
     ├── SourceError          a source of events cannot be read
     ├── Fault                something broke that should not: in this library, or in code of yours
     └── StoreError           the store did not do what was asked
@@ -114,6 +115,18 @@ class OnDemandFailed(FeatureStoreError):
     def __init__(self, name: str, problem: str) -> None:
         self.name, self.problem = name, problem
         super().__init__(f"on-demand feature {name!r} {problem}")
+
+
+class OwnFailed(FeatureStoreError):
+    """An aggregation of the definitions' own failed.
+
+    >>> print(OwnFailed("power v1", "merge raised KeyError: 'sum'"))
+    own aggregation power v1: merge raised KeyError: 'sum'
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(f"own aggregation {name}: {problem}")
 
 
 class SourceError(FeatureStoreError):

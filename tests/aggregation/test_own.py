@@ -1,12 +1,14 @@
 """An aggregation of one's own rides the same frames."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from featurestore import OwnAggregation, column, own
 from featurestore.definitions.measure import Measure
+from featurestore.errors import OwnFailed
 from tests.aggregation.test_values import value_of
 from tests.definitions.test_problems import problems_of, view
 
@@ -44,7 +46,7 @@ class Spread(OwnAggregation):
 class Power(OwnAggregation):
     empty = {"powers": 0.0}  # noqa: RUF012 - as a user would
 
-    def __init__(self, exponent, name):
+    def __init__(self, exponent: int, name: str) -> None:
         self.exponent, self.name = exponent, name
 
     def insert(self, at_us, values):
@@ -55,6 +57,26 @@ class Power(OwnAggregation):
 
     def result(self, state):
         return state["powers"]
+
+
+class Scripted(OwnAggregation):
+    """The total of a column, but for what a test has it give instead."""
+
+    name = "scripted"
+    gives = int
+    empty = {"sum": 0}  # noqa: RUF012 - as a user would
+
+    def __init__(self, **gives: Any) -> None:
+        self.script = gives
+
+    def insert(self, at_us, values):
+        return self.script.get("insert", lambda: {"sum": values})()
+
+    def merge(self, states, groups):
+        return self.script.get("merge", lambda: {"sum": groups.total(states["sum"])})()
+
+    def result(self, state):
+        return self.script.get("result", lambda: state["sum"])()
 
 
 class Nameless(OwnAggregation):
@@ -103,6 +125,36 @@ def test_those_of_one_name_are_computed_alike() -> None:
     )
     view(features={"two": own(two, "amount"), "again": own(Power(2, "power"), "amount")})
     view(features={"two": own(two, "amount"), "three": own(Power(3, "cube"), "amount")})
+
+
+def raising() -> Any:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("role", "gives", "problem"),
+    [
+        ("insert", raising, "scripted v1: insert raised MemoryError"),
+        ("merge", raising, "merge raised MemoryError"),
+        ("result", raising, "result raised MemoryError"),
+        ("insert", lambda: {"n": [1]}, "insert raised KeyError: 'sum'"),
+        ("insert", lambda: {"sum": [1]}, r"insert of 'sum' must be 3 numbers, got shape \(1,\)"),
+        ("merge", lambda: {"sum": 5}, r"merge of 'sum' must be 1 numbers, got shape \(\)"),
+        ("result", lambda: [1, 2], r"result must be 1 numbers, got shape \(2,\)"),
+        ("result", lambda: ["a"], "result raised ValueError"),
+    ],
+)
+def test_what_fails_is_told(role: str, gives: Any, problem: str) -> None:
+    with pytest.raises(OwnFailed, match=problem):
+        value_of(own(Scripted(**{role: gives}), "small"), *[{"small": n} for n in (1, 2, 3)])
+
+
+def test_an_int_that_is_none_is_missing() -> None:
+    events = [{"small": n} for n in (1, 2)]
+    for none in (math.nan, math.inf, 1e19, -1e30):
+        assert value_of(own(Scripted(result=lambda none=none: [none]), "small"), *events) is None
+    assert value_of(own(Scripted(insert=lambda: {"sum": 1}), "small"), *events) == 2
+    assert value_of(own(Scripted(insert=lambda: {"sum": [2.0, 3.0]}), "small"), *events) == 5
 
 
 @pytest.mark.parametrize(

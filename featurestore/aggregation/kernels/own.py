@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from featurestore.aggregation.accumulators import Own
+from featurestore.aggregation.accumulators.accumulator import plain
 from featurestore.aggregation.arrays import NULL, Values
 from featurestore.aggregation.computed import Cells, Computed, Result, finite
 from featurestore.aggregation.kernels.kernel import Kernel
@@ -22,13 +23,13 @@ def _kept(of: Computed) -> Own:
 def _result(of: Computed, cells: Cells, _: Sequence[Result]) -> Values:
     kept = _kept(of)
     some = np.flatnonzero(cells.column(kept.counted) > 0)
-    state = {name: column[some] for name, column in kept.of_user(cells.state).items()}
+    state = {field.name: plain(cells.state, field.name)[some] for field in kept.fields}
     if of.kind is Kind.INT:
         ints = np.full(len(cells), NULL)
-        ints[some] = kept.by.result(state)
+        ints[some] = kept.result(state, np.int64)
         return ints
     floats = np.full(len(cells), np.nan)
-    floats[some] = kept.by.result(state)
+    floats[some] = kept.result(state, np.float64)
     return finite(floats)
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from featurestore.definitions.aggregation import Aggregation, always, register
 from featurestore.definitions.contract import Kind
@@ -57,10 +57,10 @@ class OwnAggregation(ABC):
     own_float(amount, own=geometric_mean v1)
     """
 
-    name: ClassVar[str]
-    empty: ClassVar[Mapping[str, int | float]]
-    version: ClassVar[int] = 1
-    gives: ClassVar[type[int] | type[float]] = float
+    name: str
+    empty: Mapping[str, int | float]
+    version: int = 1
+    gives: type[int] | type[float] = float
 
     @abstractmethod
     def insert(self, at_us: Any, *columns: Any) -> Mapping[str, Any]:
@@ -108,9 +108,13 @@ def _wrong(aggregation: object) -> str | None:
     unsaid = [name for name in ("name", "empty") if not getattr(aggregation, name, None)]
     if unsaid:
         return f"{type(aggregation).__name__} does not say its {' and its '.join(unsaid)}"
-    if not all(type(v) in (int, float) for v in aggregation.empty.values()):
-        return f"empty of {aggregation} must have ints and floats only"
+    if not all(_is_word(value) for value in aggregation.empty.values()):
+        return f"empty of {aggregation} must have ints and floats of 64 bits only"
     return None
+
+
+def _is_word(value: object) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
 
 def namesakes(features: Mapping[str, Measure]) -> list[str]:
