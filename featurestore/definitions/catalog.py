@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from featurestore.definitions.columns_used import columns_of
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.foreign import Foreign, own_frames
+from featurestore.definitions.foreign import Foreign, is_own, own_frames
 from featurestore.definitions.latest import Latest
 from featurestore.definitions.problems import gathering
 from featurestore.definitions.service import FeatureService
@@ -143,14 +143,15 @@ def load(definitions: str) -> Catalog:
         module = _module(definitions)
         if problems:
             raise DefinitionError(problems)
-    catalog = Catalog.of(_definitions(module))
+    catalog = Catalog.of(definitions_in(module))
     if not catalog.streams:
         msg = f"{definitions}: it defines no stream, view or service at its top level"
         raise DefinitionError([msg])
     return catalog
 
 
-def _definitions(module: ModuleType) -> Iterable[object]:
+def definitions_in(module: ModuleType) -> Iterable[object]:
+    """Yield what stands at the top level of a module, also in lists and tuples."""
     for value in vars(module).values():
         yield from value if isinstance(value, list | tuple) else [value]
 
@@ -186,13 +187,24 @@ def _module_from_file(path: Path) -> ModuleType:
     if path.suffix != ".py":
         raise DefinitionError([f"{path}: it is no Python file"])
     _look_in(str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"{path.stem} of definitions" if _is_taken(path.stem) else path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # a file of Python has one
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _is_taken(name: str) -> bool:
+    """Tell whether others need a module of this name: ``types.py`` must not stand in its place."""
+    there = sys.modules.get(name)
+    return name in sys.stdlib_module_names or not (there is None or _is_users(there))
+
+
+def _is_users(module: ModuleType) -> bool:
+    return is_own(getattr(module, "__file__", None) or "")
 
 
 def _look_in(folder: str) -> None:

@@ -50,10 +50,10 @@ class Foreign:
 
 def own_frames(error: BaseException) -> list[FrameSummary]:
     """Return where an error came through code that users write, the innermost last."""
-    return [frame for frame in extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    return [frame for frame in extract_tb(error.__traceback__) if is_own(frame.filename)]
 
 
-def _is_own(file: str) -> bool:
+def is_own(file: str) -> bool:
     """Tell whether a file is one that users write: none of ours, nor of what is installed."""
     others = [_HERE, *(Path(get_path(place)) for place in ("stdlib", "purelib", "platlib"))]
     path = Path(file).resolve()

@@ -88,3 +88,19 @@ def test_a_process_that_is_started_does_not_look_beside_definitions_first(tmp_pa
 def test_a_file_that_is_not_there_is_named() -> None:
     (found,) = problems_of("no_such.py")
     assert "no_such.py: there is no such file" in found
+
+
+@pytest.mark.parametrize("name", ["types", "json", "pydantic"])
+def test_a_file_named_like_a_module_that_others_need_does_not_stand_in_its_place(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    mended = {'"when"': '"at"', '"usr"': '"user"', '"1x"': '"1h"', 'total("user")': "count()"}
+    text = MODULE
+    for wrong, right in mended.items():
+        text = text.replace(wrong, right)
+    before, path = sys.modules[name], tmp_path / f"{name}.py"
+    path.write_text(text)
+    for _ in range(2):
+        assert list(load(str(path)).streams) == ["clicks"]
+    assert sys.modules[name] is before
