@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypedDict
 
@@ -57,7 +58,7 @@ class Client:
 
     def __init__(
         self,
-        definitions: Catalog | str,
+        definitions: Catalog | str | Path,
         url: str | None = None,
         *,
         rows: Fetches | None = None,
@@ -160,7 +161,7 @@ class AsyncClient:
             await client.get("fraud_v1", {"user_id": "u1", "merchant_id": "m9"})
     """
 
-    def __init__(self, definitions: Catalog | str, url: str) -> None:
+    def __init__(self, definitions: Catalog | str | Path, url: str) -> None:
         self._plans = _plans(definitions)
         self._rows = AsyncRows(url)
 
@@ -223,9 +224,10 @@ class AsyncClient:
         await self._rows.stop()
 
 
-def _plans(definitions: Catalog | str) -> dict[str, Plan]:
-    catalog = load(definitions) if isinstance(definitions, str) else definitions
-    return {name: Plan(service) for name, service in catalog.services.items()}
+def _plans(definitions: Catalog | str | Path) -> dict[str, Plan]:
+    if not isinstance(definitions, Catalog):
+        definitions = load(str(definitions))
+    return {name: Plan(service) for name, service in definitions.services.items()}
 
 
 def _plan(plans: Mapping[str, Plan], service: str) -> Plan:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -56,7 +57,18 @@ def _document(event: Event) -> bytes:
         return event
     if isinstance(event, str):
         return event.encode()
-    return to_json(event, inf_nan_mode="constants")  # what is not finite is for the decoder to tell
+    # what is not finite is for the decoder to tell
+    return to_json(event, inf_nan_mode="constants", fallback=_plain)
+
+
+def _plain(value: object) -> object:
+    """Return a value of numpy as one of Python."""
+    if isinstance(value, np.datetime64):
+        return value.astype("datetime64[us]").item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    msg = f"cannot feed {type(value).__name__} {value!r}: no JSON is written of it"
+    raise TypeError(msg)
 
 
 def _batch(table: Any) -> pa.RecordBatch:

@@ -14,8 +14,9 @@ from featurestore.aggregation.windows import Value
 from featurestore.client import Client
 from featurestore.contracts.block import Block
 from featurestore.contracts.rejection import Rejection
-from featurestore.definitions.catalog import Catalog, load
+from featurestore.definitions.catalog import Catalog, definitions_in, load
 from featurestore.definitions.stream import Stream
+from featurestore.errors import UnknownName
 from featurestore.instants import Moment, duration_us, from_us, moment_us
 from featurestore.serving.vector import Vectors
 from featurestore.storage.wires import Wires
@@ -51,6 +52,7 @@ class Store:
 
     Raises:
         DefinitionError: The definitions are wrong: one error with all their problems.
+        UnknownName: There is no reference of a name given.
         SourceError: A reference cannot be read; raised by the first `feed`.
 
     Cost: some milliseconds for the first events and the first vector, then what flow and API pay.
@@ -87,6 +89,10 @@ class Store:
     ) -> None:
         self.catalog = _catalog(definitions)
         self._given = references or {}
+        known = [of.name for stream in self.catalog.streams.values() for of in stream.references]
+        for name in self._given:
+            if name not in known:
+                raise UnknownName("reference", name, known)  # noqa: EM101 - it is no message
         self._now_us = None if now is None else moment_us(now)
         self._newest_us = 0
         self._rows = MemoryRows()
@@ -251,5 +257,5 @@ def _catalog(definitions: Any) -> Catalog:
     if isinstance(definitions, str | Path):
         return load(str(definitions))
     if isinstance(definitions, ModuleType):
-        return load(definitions.__name__)
+        return Catalog.of(definitions_in(definitions))
     return Catalog.of(definitions if isinstance(definitions, Iterable) else [definitions])

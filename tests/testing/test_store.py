@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -39,7 +41,7 @@ from tests.hand_flow import HandFlow
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def paid(number: int, at: datetime = NOON, **values: Any) -> dict[str, Any]:
+def paid(number: int, at: Any = NOON, **values: Any) -> dict[str, Any]:
     event = {"payment_id": f"p{number}", "user_id": "u1", "merchant_id": "m1", "amount": 5.0}
     return {**event, "status": "approved", "paid_at": at, **values}
 
@@ -374,3 +376,23 @@ def test_rows_given_for_a_reference_that_it_does_not_promise_are_said(names: lis
     rows = [{"user": f"u{n}", "name": name} for n, name in enumerate(names)]
     with pytest.raises(SourceError, match=r"reference 'places' \(given\): "):
         Store(sales, references={"places": rows}).feed("sales", paid(1))
+
+
+def test_a_module_that_nobody_can_import_is_read_as_it_is(payments: Catalog) -> None:
+    module = ModuleType("notebook")
+    vars(module).update(payments.services)
+    assert Store(module).catalog.services == payments.services
+
+
+def test_values_of_numpy_may_stand_in_events(payments: Catalog) -> None:
+    store = Store(payments)
+    at = np.datetime64("2026-01-01T12:00:00", "ns")
+    assert store.feed("payments", paid(1, at, amount=np.float32(2.5))) == {"read": 1, "applied": 1}
+    assert (spent(store), store.now) == (2.5, NOON)
+    with pytest.raises(ValueError, match="cannot feed object"):
+        store.feed("payments", paid(2, amount=object()))
+
+
+def test_rows_for_a_reference_that_is_not_there_are_refused(payments: Catalog) -> None:
+    with pytest.raises(UnknownName, match=r"there is no reference 'shops' \(has none\)"):
+        Store(payments, references={"shops": []})
