@@ -48,7 +48,8 @@ class Client:
         rows: Where rows are fetched from, in the place of a store.
         clock: Returns the time in microseconds UTC.
 
-    Cost: one round trip per call, however many entities. For one thread at a time.
+    Cost: one round trip per call, however many entities. Threads that share
+    a client wait for each other; with one each they do not.
 
     ::
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import TypeAlias, cast
 
 from featurestore.errors import StoreBusy, StoreError, StoreUnreachable
@@ -24,7 +25,7 @@ _CHUNK = 100  # keys a command: a long one keeps the store from everything else
 
 
 class Rows:
-    """Reads rows over one blocking connection to each server; used by one thread at a time.
+    """Reads rows over one blocking connection to each server; threads wait for each other.
 
     Args:
         url: The store.
@@ -38,7 +39,7 @@ class Rows:
         self._url = url
         self._wires: Wires | None = None
         self._known: Topology | None = None
-        self._process = os.getpid()
+        self._process, self._turn = os.getpid(), Lock()
 
     def fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes] = ()) -> list[Row]:
         """Return the row under each key, then each event clock; None where there is none.
@@ -52,19 +53,24 @@ class Rows:
             StoreRefused: The store answered with an error.
         """
         if self._process != os.getpid():
+            self._process, self._turn = os.getpid(), Lock()  # a thread that is not here may have it
             self.close()
-        if self._wires is not None:
-            with suppress(StoreUnreachable, StoreBusy):
-                return self._whole(self._wires, keys, clocks)
-        self._wires, self._process = Wires(self._url, self._known), os.getpid()
-        self._known = self._wires.topology
-        return self._whole(self._wires, keys, clocks)
+        with self._turn:
+            return self._fetch(keys, clocks)
 
     def close(self) -> None:
         """Close the connections; the next call opens others."""
         wires, self._wires = self._wires, None
         if wires is not None:
             wires.close()
+
+    def _fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
+        if self._wires is not None:
+            with suppress(StoreUnreachable, StoreBusy):
+                return self._whole(self._wires, keys, clocks)
+        self._wires = Wires(self._url, self._known)
+        self._known = self._wires.topology
+        return self._whole(self._wires, keys, clocks)
 
     def _whole(self, wires: Wires, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
         """Fetch; close connections that answers are left on, which the next call would take."""
