@@ -78,6 +78,14 @@ class Cluster:
         msg = f"nobody holds {key}"
         raise LookupError(msg)
 
+    def primaries(self) -> list[str]:
+        """Which servers hold keys now: a replica may have been promoted."""
+        return [url for url in self.urls if self._role(url) == "master"]
+
+    def _role(self, url: str) -> object:
+        with redis.Redis.from_url(url) as client:
+            return client.info("replication")["role"]
+
     def move(self, slot: int, start: int) -> int:
         """Move a slot to another server that holds some; return its number."""
         (end,) = [self.owner(f"{{{tag}}}") for tag in TAGS if self.owner(f"{{{tag}}}") != start][:1]

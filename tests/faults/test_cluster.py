@@ -183,7 +183,7 @@ def test_commits_that_a_promoted_replica_lacks_come_from_the_source_again(
     first.take_over({"taps": ["p0"]})
     first.feed("taps", "p0", {n: events[n] for n in range(100)})
     first.commit()
-    with redis.Redis.from_url(empty.urls[node]) as server:
+    with redis.Redis.from_url(empty.primaries()[node]) as server:
         before = {key: server.dump(key) for key in server.scan_iter()}
         first.feed("taps", "p0", {n: events[n] for n in range(100, 200)})
         first.commit()
