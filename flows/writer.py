@@ -237,11 +237,16 @@ class Writer:
             wire.read()
 
     def _check(self) -> None:
-        """Look now and then whether another flow took over; only a commit would tell else."""
+        """Look now and then whether another flow took over, or a node lost what was committed.
+
+        Only a commit would tell else, and it may be long until the next.
+        """
         if self.steady() - self._checked_us >= CHECK_US:
             self._checked_us = self.steady()
             for stream in self._watermarks:
-                self._units[stream_tag(stream)].check()
+                units = [self._units[tag] for tag in self._tags(stream)]
+                for unit in {unit.wire.url: unit for unit in units}.values():
+                    unit.check()
 
     def _begin_anew(self) -> None:
         """Forget what was not committed, but count what of it was after all."""

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from featurestore.cli import cli
 from featurestore.client import AsyncClient, Client
 from featurestore.definitions.catalog import load
-from featurestore.errors import StoreError
+from featurestore.errors import StoreError, StoreUnreachable
 from featurestore.storage.commit import Durability
 from featurestore.storage.events import Events
 from tests.cluster import PRIMARIES, Cluster, wait
@@ -217,3 +217,16 @@ def test_a_flow_on_a_cluster_goes_on_where_it_stopped_though_few_units_are_touch
         flow.commit()
         flow.writer.close()
     assert counts(empty.urls[1], SPREAD, user="u")["taps_10d"] == 3
+
+
+@pytest.mark.parametrize("node", range(PRIMARIES))
+def test_an_idle_flow_notices_that_a_node_is_gone_whichever_it_is(
+    empty: Cluster, node: int
+) -> None:
+    flow = HandFlow(empty.urls[0], SPREAD, now_us=NOON)
+    flow.take_over({"taps": ["p0"]})
+    with redis.Redis.from_url(empty.urls[node]) as server:
+        server.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(StoreUnreachable):
+        flow.writer.idle()
+    flow.writer.close()
