@@ -340,11 +340,12 @@ class Writer:
         for stream, count in moved.items():
             for _ in range(count):
                 self._control(stream_tag(stream)).read()
-        for stream, partition in last:
+        for (stream, partition), chunk in last.items():
             self.stores.remember(self._store, (stream, partition))
             if partition == events_key(stream).decode():
                 wire = self._control(stream_tag(stream))
-                committed = self._watermarks[stream].lowest(partition)
+                # behind the watermark, while a unit that lost its tail takes it again
+                committed = min(self._watermarks[stream].lowest(partition), chunk.end)
                 self.trimming.trim(wire, stream, committed, self.steady())
 
 

@@ -20,6 +20,9 @@ from featurestore.definitions.catalog import load
 from featurestore.errors import StoreError, StoreUnreachable
 from featurestore.storage.commit import Durability
 from featurestore.storage.events import Events
+from featurestore.storage.keys import progress_key, source_field
+from flows.sources.redis_stream import offset_of
+from flows.trimming import Trimming
 from tests.cluster import PRIMARIES, Cluster, wait
 from tests.faults.processes import Flow
 from tests.faults.taps import Taps, differences, expected, found, write_definitions
@@ -217,6 +220,29 @@ def test_a_flow_on_a_cluster_goes_on_where_it_stopped_though_few_units_are_touch
         flow.commit()
         flow.writer.close()
     assert counts(empty.urls[1], SPREAD, user="u")["taps_10d"] == 3
+
+
+def test_events_that_a_promoted_replica_lacks_are_not_trimmed_before_it_has_them(
+    empty: Cluster,
+) -> None:
+    key = "{fs:taps}!events"
+    with empty.client() as client:
+        sent = [tap(NOON - n, 1, f"u{n % 30}") for n in range(1000)]
+        names = [client.xadd(key, {"event": orjson.dumps(event)}) for event in sent]
+        events = dict(zip(map(offset_of, names), sent, strict=True))
+        first = HandFlow(empty.urls[0], SPREAD, now_us=NOON)
+        first.take_over({"taps": [key]})
+        first.feed("taps", key, events)
+        first.commit()
+        first.writer.close()
+        for tag in first.writer._tags("taps")[1:2]:
+            client.hdel(progress_key(tag), source_field("taps", key))
+        second = HandFlow(empty.urls[0], SPREAD, now_us=NOON, trimming=Trimming(("taps",), 0))
+        assert second.take_over({"taps": [key]})["taps", key][0] is None
+        second.feed("taps", key, dict(list(events.items())[:300]))
+        second.commit()
+        second.writer.close()
+        assert client.xlen(key) >= 700
 
 
 @pytest.mark.parametrize("node", range(PRIMARIES))
