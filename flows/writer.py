@@ -102,6 +102,7 @@ class Writer:
     _waiting: list[Chunk] = field(default_factory=list)
     _checked_us: int = 0
     _in_flight: "_Flush | None" = None
+    _counted: dict[bytes, int] = field(default_factory=dict)  # by source, up to which offset
 
     def __post_init__(self) -> None:
         self.stores = self.stores or KnownStores(self.url)
@@ -256,8 +257,12 @@ class Writer:
             self._count(flush, [c for c in flush.chunks if self._ledger_holds(c) >= c.end])
 
     def _count(self, flush: "_Flush", chunks: Sequence[Chunk]) -> None:
+        """Count what became of events; not again what a store that lost its tail takes again."""
         for chunk in chunks:
-            self.summary.add(counted(chunk, flush.held[_source(chunk)]))
+            source = _source(chunk)
+            limit = max(flush.held[source], self._counted.get(source, -1))
+            self.summary.add(counted(chunk, limit))
+            self._counted[source] = max(limit, chunk.end)
 
     def _gathered(self) -> int:
         return sum(chunk.events.num_rows + len(chunk.rejected) for chunk in self._waiting)

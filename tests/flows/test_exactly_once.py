@@ -328,3 +328,24 @@ def test_a_foreign_value_under_a_row_ends_the_flow_and_costs_no_event(redis_url:
     second.commit()
     assert [counts(redis_url, user=f"u{n}")["taps_10d"] for n in range(5)] == [1] * 5
     assert counts(redis_url, shop="s") == {"taps_10d": 5, "cents_10d": 50}
+
+
+def test_the_summary_counts_once_what_a_store_that_lost_its_tail_takes_again(
+    flow: HandFlow, redis_url: str
+) -> None:
+    events = {n: tap(NOON - n) for n in range(9)}
+    flow.feed("taps", "p0", dict(list(events.items())[:4]))
+    flow.commit()
+    with redis.Redis.from_url(redis_url) as store:
+        before = {key: store.dump(key) for key in store.scan_iter()}
+        flow.feed("taps", "p0", dict(list(events.items())[4:]))
+        flow.commit()
+        store.flushall()
+        for key, dumped in before.items():
+            store.restore(key, 0, dumped)
+    assert flow.take_over(SOURCES)["taps", "p0"][0] == 3
+    flow.feed("taps", "p0", dict(list(events.items())[4:]))
+    flow.commit()
+    assert counts(redis_url, user="u")["taps_10d"] == 9
+    assert ledger(redis_url) == {"read": 9, "applied": 9}
+    assert flow.writer.summary.counts == {"read": 9, "applied": 9}
