@@ -3,24 +3,28 @@
 What comes through a pipe has no identity from run to run, so offsets must be larger than in any
 earlier run, or an event would be taken for one that was counted already: they start at the wall
 clock (in sixteenths of a microsecond) and count lines.
+
+A pipe cannot be read again: what was handed on is kept until it is committed, for a flow that goes
+back to its watermark after an outage of the store.
 """
 
 import multiprocessing
 import os
 import select
+from collections import deque
 from dataclasses import dataclass
 
 from featurestore.contracts.block import Block, Documents
 from featurestore.errors import SourceError
 from flows.sources.byte_file import readable
 from flows.sources.lines import LineReader
-from flows.sources.source import now_us
+from flows.sources.source import now_us, say
 
 NAME = "-"
 _AT_ONCE = 1 << 18
 
 
-@dataclass(frozen=True)
+@dataclass
 class StandardInput:
     """JSON lines on a file descriptor.
 
@@ -32,13 +36,14 @@ class StandardInput:
     stream: str
     descriptor: int = 0
     bounded: bool = True
+    _opened: "StandardInputPartition | None" = None
 
     def partitions(self) -> list[str]:
         """Name the one partition."""
         return [NAME]
 
     def open(self, partition: str, after: int | None) -> "StandardInputPartition":
-        """Return the partition.
+        """Return the partition; opened again, it gives again what stands behind `after`.
 
         Raises:
             SourceError: This is a worker among several, which have no stdin.
@@ -47,8 +52,17 @@ class StandardInput:
         if self.descriptor == 0 and multiprocessing.parent_process() is not None:
             msg = "stdin can only be read by one process: run it with --processes 1"
             raise SourceError(msg)
-        first = max(now_us() * 16, -1 if after is None else after + 1)
-        return StandardInputPartition(self.stream, self.descriptor, first)
+        after = -1 if after is None else after
+        if self._opened is None:
+            first = max(now_us() * 16, after + 1)
+            self._opened = StandardInputPartition(self.stream, self.descriptor, first)
+        self._opened.go_back(after)
+        return self._opened
+
+    def let_go(self, committed: int) -> None:
+        """Let go of what is committed, up to an offset."""
+        if self._opened is not None:
+            self._opened.let_go(committed)
 
 
 class StandardInputPartition:
@@ -62,6 +76,8 @@ class StandardInputPartition:
 
     def __init__(self, stream: str, descriptor: int, first: int) -> None:
         self._stream, self._descriptor, self._next = stream, descriptor, first
+        self._kept, self._again = deque[Block](), deque[Block]()
+        self._gone = -1  # the last offset that was let go of
         self._wait_ms = 0
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
@@ -69,6 +85,29 @@ class StandardInputPartition:
 
     def next_block(self, wait_ms: int) -> Block:
         """Return the lines that are there, or arrive in time."""
+        if self._again:
+            return self._again.popleft()
+        block = self._next_block(wait_ms)
+        if block.events is not None:
+            self._kept.append(block)
+        return block
+
+    def go_back(self, after: int) -> None:
+        """Give again what was handed on and stands behind an offset."""
+        if after < self._gone:
+            say(
+                f"the store lost events of stream {self._stream!r} that had come through stdin, "
+                "which cannot be read again"
+            )
+        self.let_go(after)
+        self._again = self._kept.copy()
+
+    def let_go(self, committed: int) -> None:
+        """Let go of what is committed, up to an offset."""
+        while self._kept and self._kept[0].end <= committed:
+            self._gone = self._kept.popleft().end
+
+    def _next_block(self, wait_ms: int) -> Block:
         self._wait_ms = wait_ms
         lines = self._lines.next()
         documents = [] if lines is None else _documents(lines.data)

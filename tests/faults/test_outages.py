@@ -15,6 +15,7 @@ import redis
 from featurestore.errors import StoreBusy, StoreRefused, StoreUnreachable
 from featurestore.storage.commit import Durability
 from flows.main import Job, run_worker
+from flows.sources.standard_input import StandardInput
 from flows.summary import Summary
 from tests.conftest import Server
 from tests.faults.processes import Flow, later, resident_bytes
@@ -107,6 +108,33 @@ def test_a_server_that_restarts_is_waited_for(
     assert stream.wrong(server.url) == (0, 0)
     assert summary.counts["read"] >= len(stream.taps.sent)
     assert "nothing is lost, trying again for" in capsys.readouterr().err
+
+
+def test_what_came_through_stdin_outlasts_a_server_that_restarts(
+    tmp_path: Path, store: Store
+) -> None:
+    server, taps, (reader, writer) = store("--appendonly", "yes"), Taps(12), os.pipe()
+    definitions = write_definitions(tmp_path)
+
+    def send() -> None:
+        with os.fdopen(writer, "wb") as pipe:
+            for n in range(120):
+                pipe.write(taps.lines(50))
+                pipe.flush()
+                time.sleep(0.02)
+                if n == 80:  # some of it waits for its flush
+                    server.kill()
+                    server.start()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.main.parse_source", lambda of, *_: StandardInput(of.name, reader))
+        summary = run_worker(Job(str(definitions), [("taps", "-")], server.url, until_end=True))
+    thread.join()
+    os.close(reader)
+    assert differences(definitions, server.url, taps.sent) == (0, 0)
+    assert summary.counts["read"] == len(taps.sent)
 
 
 def test_a_server_that_stays_away_ends_the_flow_with_the_cause(

@@ -84,3 +84,37 @@ def test_more_lines_than_fit_in_one_read_keep_their_order(pipe: tuple[int, int])
     while not (block := partition.next_block(100)).finished:
         found += documents(block)
     assert [int(document) for document in found] == list(range(40_000))
+
+
+def test_what_was_not_committed_is_given_again(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    source, blocks = StandardInput("s", reader), []
+    partition = source.open("-", None)
+    for line in (b"1\n", b"2\n", b"3\n4"):
+        os.write(writer, line)
+        blocks.append(partition.next_block(1000))
+    partition.close()
+    source.let_go(blocks[0].end)
+    again = source.open("-", blocks[0].end)
+    os.write(writer, b"5\n")
+    os.close(writer)
+    given = [again.next_block(1000) for _ in range(4)]
+    assert given[:2] == blocks[1:]
+    assert documents(given[2]) == [b"45"]
+    assert given[3].finished
+    assert [documents(source.open("-", given[2].end).next_block(0))] == [[]]
+
+
+def test_what_cannot_be_given_again_is_said(
+    pipe: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader, writer = pipe
+    os.write(writer, b"1\n")
+    source = StandardInput("s", reader)
+    block = source.open("-", None).next_block(1000)
+    source.let_go(block.end)
+    source.open("-", block.end)
+    assert not capsys.readouterr().err
+    source.open("-", block.end - 1)
+    os.close(writer)
+    assert "lost events of stream 's' that had come through stdin" in capsys.readouterr().err
