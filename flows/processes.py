@@ -5,11 +5,13 @@ says. Workers end when the process that started them does.
 """
 
 import multiprocessing
+import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -85,7 +87,7 @@ class Processes:
         process = _SPAWN.Process(
             target=_work, args=(self._stage, number, self.count, theirs), name=f"worker-{number}"
         )
-        with path_without_definitions():
+        with path_without_definitions(), _interrupts_held_back():
             process.start()
         theirs.close()
         self._workers[number] = _Worker(number, process, ours)
@@ -146,10 +148,24 @@ def _work(job: Job, number: int, count: int, ending: Connection) -> None:
     stop = Stop()
     threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
     with stop_on_signal(stop):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
-            ending.send(run_worker(job, number, count, stop))
+            outcome: Summary | str = run_worker(job, number, count, stop)
         except FeatureStoreError as error:
-            ending.send(str(error))
+            outcome = str(error)
+        with suppress(BrokenPipeError):  # who started it may be gone
+            ending.send(outcome)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back, also in a worker that is started meanwhile, until it can take it."""
+    resource_tracker.ensure_running()  # it is started with the first worker, and lets them through
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _end_with_parent(stop: Stop) -> None:

@@ -3,7 +3,9 @@
 `python -m pytest tests/faults --long -s` kills more than a hundred times.
 """
 
+import os
 import random
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,3 +145,36 @@ def test_a_signal_ends_all_workers_with_everything_committed(tmp_path: Path) -> 
         assert differences(definitions, server.url, taps.sent[:read]) == (0, 0)
     finally:
         server.kill()
+
+
+def starting(folder: Path, server: Server) -> tuple[Flow, list[int]]:
+    """Start a flow of two workers; return them as soon as they are there."""
+    source, definitions = folder / "taps.jsonl", write_definitions(folder)
+    source.write_bytes(Taps(4).lines(200))
+    flow = Flow(folder, definitions, server.url, "--source", f"taps={source}", "--processes", "2")
+    until = time.monotonic() + 30
+    while len(workers := flow.workers()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return flow, workers
+
+
+def test_workers_whose_parent_is_killed_end_without_a_traceback(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    flow, _ = starting(tmp_path, server)
+    kill(flow.process.pid)
+    _, _, err = flow.wait()
+    server.kill()
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_ends_workers_that_are_starting_without_a_traceback(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    flow, workers = starting(tmp_path, server)
+    time.sleep(0.3)
+    for pid in (*workers, flow.process.pid):
+        os.kill(pid, signal.SIGINT)
+    code, _, err = flow.wait()
+    server.kill()
+    assert code == 0
+    assert "Traceback" not in err
