@@ -78,13 +78,11 @@ class Cluster:
         msg = f"nobody holds {key}"
         raise LookupError(msg)
 
-    def primaries(self) -> list[str]:
-        """Which servers hold keys now: a replica may have been promoted."""
-        return [url for url in self.urls if self._role(url) == "master"]
-
-    def _role(self, url: str) -> object:
-        with redis.Redis.from_url(url) as client:
-            return client.info("replication")["role"]
+    def primary(self, number: int) -> str:
+        """Return the URL of the primary among a server and its replica; a test may swap them."""
+        pair = (number, number + PRIMARIES)
+        roles = {n: self._clients[n].info("replication")["role"] for n in pair}
+        return next(self.urls[n] for n, role in roles.items() if role == "master")
 
     def move(self, slot: int, start: int) -> int:
         """Move a slot to another server that holds some; return its number."""

@@ -186,7 +186,7 @@ def test_commits_that_a_promoted_replica_lacks_come_from_the_source_again(
     first.take_over({"taps": ["p0"]})
     first.feed("taps", "p0", {n: events[n] for n in range(100)})
     first.commit()
-    with redis.Redis.from_url(empty.primaries()[node]) as server:
+    with redis.Redis.from_url(empty.primary(node)) as server:
         before = {key: server.dump(key) for key in server.scan_iter()}
         first.feed("taps", "p0", {n: events[n] for n in range(100, 200)})
         first.commit()
@@ -251,7 +251,7 @@ def test_an_idle_flow_notices_that_a_node_is_gone_whichever_it_is(
 ) -> None:
     flow = HandFlow(empty.urls[0], SPREAD, now_us=NOON)
     flow.take_over({"taps": ["p0"]})
-    with redis.Redis.from_url(empty.urls[node]) as server:
+    with redis.Redis.from_url(empty.primary(node)) as server:
         server.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(StoreUnreachable):
         flow.writer.idle()
