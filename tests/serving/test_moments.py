@@ -27,5 +27,5 @@ def test_a_context_takes_them(at: Any) -> None:
 def test_no_time_is_no_moment() -> None:
     with pytest.raises(BadContext, match="'at' must be datetime, got NaTType NaT"):
         store().get("s", context={"at": pd.NaT})
-    with pytest.raises(TypeError, match=r"as_of must be a datetime, .* got NaT"):
+    with pytest.raises(TypeError, match=r"a moment is a datetime, .* not NaT"):
         store().get("s", as_of=pd.NaT)
