@@ -23,6 +23,7 @@ Events count once under the rules of `flows.sources.source`, which are then the 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
@@ -36,6 +37,7 @@ from featurestore.errors import UnknownName
 from flows.dataflow import BlockPartition, BlockSource, CommitSink, Feed, Guarded
 from flows.decoding import Decode
 from flows.look_ups import LookUps
+from flows.sources.standard_input import let_go
 from flows.sources.uri import parse_source
 from flows.stop import Stop, stop_on_signal
 from flows.summary import Summary
@@ -192,7 +194,9 @@ class Ingest:
         return self.summary
 
     def __enter__(self) -> Self:
-        self._writer = Writer(self.catalog, self.url, now_us)
+        sources = [feed.source for feed in self._feeds.values()]
+        committed = partial(let_go, sources)
+        self._writer = Writer(self.catalog, self.url, now_us, committed=committed)
         self.positions = self._writer.take_over(self.partitions)
         return self
 

@@ -20,7 +20,7 @@ from flows.memory import keep_freed
 from flows.pace import BULK_EVENTS, BULK_MS, Pace
 from flows.patience import Patience
 from flows.sources.source import Source, say
-from flows.sources.standard_input import StandardInput
+from flows.sources.standard_input import let_go
 from flows.sources.uri import SENT_OVER_HTTP, parse_source, settled
 from flows.stages import stages
 from flows.stop import Stop, stop_on_signal
@@ -116,7 +116,7 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
         letters_kept=job.letters_kept,
         stores=stores,
         trimming=Trimming(_sent_over_http(job, catalog), job.events_kept),
-        committed=partial(_let_go, feeds),
+        committed=partial(let_go, [feed.source for feed in feeds]),
     )
     if not feeds:
         return writer.summary
@@ -126,13 +126,6 @@ def run_worker(job: Job, worker: int = 0, workers: int = 1, stop: Stop | None = 
     with stop_on_signal(stop), closing(writer):
         Patience(job.patience_s, stop).insist(lambda: _run(catalog, feeds, writer, stop), writer)
     return writer.summary
-
-
-def _let_go(feeds: Sequence[Feed], stream: str, committed: int) -> None:
-    """Let stdin forget what is committed; other sources can be read again."""
-    for feed in feeds:
-        if isinstance(feed.source, StandardInput) and feed.stream.name == stream:
-            feed.source.let_go(committed)
 
 
 def _run(catalog: Catalog, feeds: list[Feed], writer: Writer, stop: Stop) -> None:

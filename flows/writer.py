@@ -68,7 +68,7 @@ class Writer:
         steady: Returns a clock that never jumps.
         stores: Remembers which store was committed to.
         trimming: Lets go of events that were sent over HTTP and are committed.
-        committed: Told, with the stream, up to which offset events of a partition are committed.
+        committed: Told, with stream and partition, up to which offset events are committed.
 
     Attributes:
         summary: Counts what was committed.
@@ -87,7 +87,7 @@ class Writer:
     steady: Callable[[], int] = steady_us
     stores: KnownStores = None  # type: ignore[assignment] # made of the URL below
     trimming: Trimming = field(default_factory=Trimming)
-    committed: Callable[[str, int], None] = lambda *_: None
+    committed: Callable[[str, str, int], None] = lambda *_: None
     summary: Summary = field(default_factory=Summary)
     pasts: dict[tuple[str, str], Past] = field(default_factory=dict)
     flushes: int = 0
@@ -349,7 +349,7 @@ class Writer:
                 self._control(stream_tag(stream)).read()
         for (stream, partition), chunk in last.items():
             self.stores.remember(self._store, (stream, partition))
-            self.committed(stream, chunk.end)
+            self.committed(stream, partition, chunk.end)
             if partition == events_key(stream).decode():
                 wire = self._control(stream_tag(stream))
                 # behind the watermark, while a unit that lost its tail takes it again

@@ -12,13 +12,14 @@ import multiprocessing
 import os
 import select
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from featurestore.contracts.block import Block, Documents
 from featurestore.errors import SourceError
 from flows.sources.byte_file import readable
 from flows.sources.lines import LineReader
-from flows.sources.source import now_us, say
+from flows.sources.source import Source, now_us, say
 
 NAME = "-"
 _AT_ONCE = 1 << 18
@@ -126,6 +127,13 @@ class StandardInputPartition:
             return None
         with readable("stdin"):
             return os.read(self._descriptor, _AT_ONCE)
+
+
+def let_go(sources: Iterable[Source], stream: str, partition: str, committed: int) -> None:
+    """Let stdin, if it is that partition, forget what is committed; others can be read again."""
+    for source in sources:
+        if isinstance(source, StandardInput) and (source.stream, NAME) == (stream, partition):
+            source.let_go(committed)
 
 
 def _documents(data: bytes) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Dataflows of a user's own, run: they count each event once, whatever becomes of them."""
 
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from featurestore.storage.commit import Unit
 from featurestore.storage.dead_letters import DeadLetters
 from flows.example_dataflow import OrderLines, hide_cards, masked, orders
 from flows.ingest import Ingest, block_of
+from flows.sources.standard_input import StandardInput
 
 NOON = datetime.fromisoformat("2026-01-01T12:00:00Z")
 
@@ -137,6 +139,24 @@ def test_a_dataflow_may_start_with_the_library_s_source(
         "kinds_1h": 200,
         "last_1h": "gift for ************0199",
     }
+
+
+def test_what_came_through_stdin_is_not_kept_once_it_is_committed(
+    catalog: Catalog, redis_url: str
+) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b'{"user": "u1", "item": "pen", "at": "2026-01-01T11:01:00Z"}\n')
+    os.close(writer)
+    stdin = StandardInput("items", reader)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.ingest.parse_source", lambda *_: stdin)
+        ingest = Ingest.reading(catalog, redis_url, {"items": "-"})
+    with ingest:
+        assert ingest.run(masked(ingest, "items")).counts == {"read": 1, "applied": 1}
+    again = stdin.open("-", None).next_block(0)
+    os.close(reader)
+    assert again.finished
+    assert again.events is None
 
 
 def test_a_card_number_is_hidden_and_the_event_keeps_its_place() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from featurestore.contracts.block import Block
-from flows.sources.standard_input import StandardInput
+from flows.sources.standard_input import StandardInput, let_go
 
 
 @pytest.fixture
@@ -118,3 +118,16 @@ def test_what_cannot_be_given_again_is_said(
     source.open("-", block.end - 1)
     os.close(writer)
     assert "lost events of stream 's' that had come through stdin" in capsys.readouterr().err
+
+
+def test_it_lets_go_of_what_is_committed_of_itself_only(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    os.write(writer, b"1\n")
+    os.close(writer)
+    source = StandardInput("s", reader)
+    block = source.open("-", None).next_block(1000)
+    let_go([source], "s", "redis://there/key", block.end << 64)  # the stream is read there, too
+    let_go([source], "other", "-", block.end)
+    assert source.open("-", None).next_block(1000) == block
+    let_go([source], "s", "-", block.end)
+    assert source.open("-", block.end).next_block(1000).finished
