@@ -227,7 +227,8 @@ def _supervise(
     """Run a process per socket; one that dies is started again."""
     spawn = multiprocessing.get_context("spawn")
     cells = [spawn.RawArray("d", SIZE) for _ in sockets]
-    ready = spawn.Semaphore(0)
+    with path_without_definitions():  # a process is started that watches over it
+        ready = spawn.Semaphore(0)
 
     def start(number: int) -> SpawnProcess:
         job = (definitions, url, limits, number, cells, sockets[number], ready)

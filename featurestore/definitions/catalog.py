@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from featurestore.errors import DefinitionError, UnknownName
 
 Named = TypeVar("Named", Stream, Entity, FeatureView, FeatureService, Latest)
 
+_SAFE_PATH = "PYTHONSAFEPATH"  # leaves the working directory out of the path
 _looked_in: list[str] = []  # folders of definitions, put into the path here
 
 
@@ -218,14 +220,18 @@ def path_without_definitions() -> Iterator[None]:
     """Leave the folders of definitions out of the path, for a process that is started meanwhile.
 
     It takes over the path, and would look there for our own modules first: for ``api`` in a folder
-    that has one. When it loads the definitions, it looks there as well.
+    that has one. When it loads the definitions, it looks there as well. Before it has the path, it
+    would look in the working directory, for modules of Python itself: in definitions ``signal.py``.
     """
-    path = sys.path.copy()
+    path, safe = sys.path.copy(), os.environ.get(_SAFE_PATH)
     sys.path[:] = [folder for folder in path if folder not in _looked_in]
+    os.environ[_SAFE_PATH] = "1"
     try:
         yield
     finally:
         sys.path[:] = path
+        os.environ.pop(_SAFE_PATH)
+        os.environ |= {} if safe is None else {_SAFE_PATH: safe}
 
 
 def _looked_up(stream: Stream) -> Iterator[Latest]:

@@ -180,6 +180,22 @@ def test_a_full_disk_behind_its_output_is_a_message() -> None:
     )
 
 
+def test_processes_take_definitions_for_no_module_of_python(features: str) -> None:
+    named = Path(features).with_name("selectors.py")
+    named.write_text(Path(features).read_text())
+    Path(features).with_name("none.jsonl").touch()
+    command = Path(sys.executable).with_name("featurestore")
+    source = ["--source", "payments=none.jsonl", "--until-end"]
+    done = subprocess.run(
+        [command, "run", named.name, *source, "--processes", "2"],
+        cwd=named.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_folders_named_like_our_modules_are_left_alone(features: str) -> None:
     for name in ("api", "flows"):
         (Path(features).parent / name).mkdir()
