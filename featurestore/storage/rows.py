@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias, cast
+from weakref import WeakSet
 
 from featurestore.errors import StoreBusy, StoreError, StoreUnreachable
 from featurestore.storage.commands import pack
@@ -39,7 +40,8 @@ class Rows:
         self._url = url
         self._wires: Wires | None = None
         self._known: Topology | None = None
-        self._process, self._turn = os.getpid(), Lock()
+        self._turn = Lock()
+        _ALL.add(self)
 
     def fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes] = ()) -> list[Row]:
         """Return the row under each key, then each event clock; None where there is none.
@@ -52,9 +54,6 @@ class Rows:
             StoreUnreachable: There is no connection, or it broke twice.
             StoreRefused: The store answered with an error.
         """
-        if self._process != os.getpid():
-            self._process, self._turn = os.getpid(), Lock()  # a thread that is not here may have it
-            self.close()
         with self._turn:
             return self._fetch(keys, clocks)
 
@@ -64,13 +63,19 @@ class Rows:
         if wires is not None:
             wires.close()
 
+    def begin_anew(self) -> None:
+        """Leave the connections to the process that this one was forked from."""
+        self._turn = Lock()  # a thread that is not here may have it
+        self.close()
+
     def _fetch(self, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
-        if self._wires is not None:
+        wires = self._wires  # another thread may close them
+        if wires is not None:
             with suppress(StoreUnreachable, StoreBusy):
-                return self._whole(self._wires, keys, clocks)
-        self._wires = Wires(self._url, self._known)
-        self._known = self._wires.topology
-        return self._whole(self._wires, keys, clocks)
+                return self._whole(wires, keys, clocks)
+        wires = self._wires = Wires(self._url, self._known)
+        self._known = wires.topology
+        return self._whole(wires, keys, clocks)
 
     def _whole(self, wires: Wires, keys: Sequence[bytes], clocks: Sequence[bytes]) -> list[Row]:
         """Fetch; close connections that answers are left on, which the next call would take."""
@@ -101,6 +106,16 @@ class Rows:
             for places in commands:
                 _fill(rows, places, wire.read())
         return rows
+
+
+def _forked() -> None:
+    """Begin anew before there is a second thread, of which one would read the other's answers."""
+    for rows in _ALL:
+        rows.begin_anew()
+
+
+_ALL = WeakSet[Rows]()
+os.register_at_fork(after_in_child=_forked)
 
 
 class AsyncRows:

@@ -1,12 +1,10 @@
 """Reading rows, against real stores and stores that misbehave."""
 
 import asyncio
-import os
 import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,34 +66,6 @@ def test_a_closed_connection_is_opened_again(filled: str) -> None:
     with redis.Redis.from_url(filled) as store:
         store.client_kill_filter(_type="normal", skipme=True)
     assert rows.fetch([b"k1"]) == [b"row 1"]
-    rows.close()
-
-
-def test_a_process_that_was_forked_gets_its_own_rows(filled: str) -> None:
-    rows = Rows(filled)
-    assert rows.fetch([b"k0"]) == [b"row 0"]
-    children = []
-    for first in (0, 120):
-        child = os.fork()
-        if child == 0:
-            names = [b"%d" % (first + n % 120) for n in range(500)]
-            wrong = [name for name in names if rows.fetch([b"k" + name]) != [b"row " + name]]
-            os._exit(min(len(wrong), 100))
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
-    assert rows.fetch([b"k1"]) == [b"row 1"], "and the one they come from keeps its connection"
-    rows.close()
-
-
-def test_threads_that_share_a_connection_get_their_own_rows(filled: str) -> None:
-    rows = Rows(filled)
-
-    def wrong(first: int) -> list[int]:
-        asked = [(first + n) % 250 for n in range(500)]
-        return [n for n in asked if rows.fetch([b"k%d" % n]) != [b"row %d" % n]]
-
-    with ThreadPoolExecutor(4) as threads:
-        assert [*threads.map(wrong, range(0, 200, 50))] == [[]] * 4
     rows.close()
 
 
