@@ -34,7 +34,7 @@ def raw_default(value: object, kind: Kind) -> Default:
             return value
         case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
-        case (Kind.FLOAT, int() | float()) if not isinstance(value, bool) and _is_finite(value):
+        case (Kind.FLOAT, int() | float()) if not isinstance(value, bool) and is_finite(value):
             return float(value)
         case (Kind.DATETIME, datetime()):
             return to_us(value)
@@ -61,8 +61,12 @@ def vector_default(value: object, size: int) -> list[Default]:
     return [raw_default(item, Kind.FLOAT) for item in value]
 
 
-def _is_finite(number: float) -> bool:
-    """Tell whether a float can be it; an int may be too large for that."""
+def is_finite(number: float) -> bool:
+    """Tell whether a float can be it; an int may be too large for that.
+
+    >>> is_finite(10**300), is_finite(10**400), is_finite(float("nan"))
+    (True, False, False)
+    """
     return abs(number) <= float_info.max
 
 

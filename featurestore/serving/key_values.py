@@ -2,10 +2,10 @@
 
 import json
 from datetime import UTC, date, datetime
-from sys import float_info
 from uuid import UUID
 
 from featurestore.definitions.contract import Kind
+from featurestore.definitions.defaults import is_finite
 from featurestore.errors import shown
 from featurestore.instants import from_us, parse_instant
 
@@ -43,7 +43,7 @@ def canonical(value: object, kind: Kind) -> object:
             return float(value)
         case (Kind.INT, int()) if not isinstance(value, bool) and abs(value) < _LARGEST:
             return int(value)
-        case (Kind.FLOAT, int()) if not isinstance(value, bool) and abs(value) <= float_info.max:
+        case (Kind.FLOAT, int()) if not isinstance(value, bool) and is_finite(value):
             return float(value)
         case (Kind.DATETIME, str() | datetime()) if value == value:  # noqa: PLR0124 - NaT of pandas
             return _instant(value)
